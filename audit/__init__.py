@@ -1,0 +1,50 @@
+"""How a model is audited. The names below load when first used, so that reading a record needs no torch."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .data import Data
+    from .energy.analysis import Energy
+    from .explain.analysis import Explanations
+    from .fairness.analysis import Fairness
+    from .findings import Finding, Verdict
+    from .measure import Measure
+    from .performance import Performance
+    from .record import Record
+    from .run import run
+
+__all__ = [
+    "Data",
+    "Energy",
+    "Explanations",
+    "Fairness",
+    "Finding",
+    "Measure",
+    "Performance",
+    "Record",
+    "Verdict",
+    "run",
+]
+
+_HOMES = {
+    "Data": "data",
+    "Energy": "energy.analysis",
+    "Explanations": "explain.analysis",
+    "Fairness": "fairness.analysis",
+    "Finding": "findings",
+    "Measure": "measure",
+    "Performance": "performance",
+    "Record": "record",
+    "Verdict": "findings",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "run":
+        return import_module(".run", __name__).run
+    if name in _HOMES:
+        return getattr(import_module("." + _HOMES[name], __name__), name)
+    raise AttributeError(f"module 'gnomon.audit' has no attribute '{name}'")

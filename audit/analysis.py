@@ -1,0 +1,54 @@
+"""What every analysis is: frozen settings that know how to look at one batch and how to conclude. Loads no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, Self, TypeVar, runtime_checkable
+
+from ..models.batch import Batch
+from ..models.subject import Subject
+from ..models.task import Scores
+from .criteria import Levels
+from .findings import Finding
+from .measure import Measure
+from .messages import Message
+from .record import Cost, Exhibit
+
+
+class State(Protocol):
+    """What an analysis knows so far. Law: merge is associative and commutative, the analysis' zero its unit."""
+
+    def merge(self, other: Self, /) -> Self: ...
+
+
+S = TypeVar("S", bound=State)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What one analysis concludes. `Finding.evidence` counts within this section's own measures."""
+
+    measures: tuple[Measure, ...] = ()
+    exhibits: tuple[Exhibit, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    limitations: tuple[Message, ...] = ()
+
+
+class Analysis(Protocol[S]):
+    """Settings that are a value; the state is another."""
+
+    @property
+    def name(self) -> str: ...
+    def zero(self, subject: Subject, /) -> S: ...
+    def observe(self, subject: Subject, batch: Batch, scores: Scores, /) -> S:
+        """The state of this batch alone."""
+        ...
+
+    def conclude(self, subject: Subject, state: S, levels: Levels, /) -> Section: ...
+
+
+@runtime_checkable
+class Accounting(Protocol):
+    """An analysis that also reads the audit's own bill, once everything else is done."""
+
+    def account(self, costs: tuple[Cost, ...], levels: Levels, /) -> Section: ...

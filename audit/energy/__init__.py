@@ -1,0 +1,1 @@
+"""Energy and carbon of what runs, each figure with its origin."""

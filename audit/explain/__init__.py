@@ -1,0 +1,1 @@
+"""What a model decides on, by attribution."""

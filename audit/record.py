@@ -1,0 +1,243 @@
+"""The record: the one thing that leaves the engine, and all that a renderer may read. Loads no torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import InstanceOf, TypeAdapter, ValidationError, WithJsonSchema
+
+from .errors import RecordError
+from .findings import Finding, Verdict, overall
+from .measure import Measure
+from .messages import Message
+from .rows import Rows
+
+if TYPE_CHECKING:
+    import pandas
+
+FORMAT = 1  # 1: measures as one flat list
+HEADLINES = 12  # measures that an index shows of a record
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """Data for a picture or a table: curves, rows, overlays. Never a picture.
+
+    Attributes:
+        kind: what it is, by which a renderer chooses how to draw it: "calibration_curve", "attribution_rows", …
+        where: the group or feature it is about, as in a measure.
+        data: columns of equal length, or what the kind says.
+    """
+
+    analysis: str
+    kind: str
+    data: dict[str, Any]
+    where: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one phase of the audit itself took. `phase` is a path of windows: "audit", "audit/score", …
+
+    Attributes:
+        joules: None where no sensor could be read.
+        measured: the share of the joules that a sensor measured; the rest is estimated by a model.
+    """
+
+    phase: str
+    seconds: float
+    joules: float | None = None
+    joules_low: float | None = None
+    joules_high: float | None = None
+    measured: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """An audit, whole: what was audited, where and how, what was measured, what follows from it.
+
+    Attributes:
+        subject: name, task, attributes, digests of model and data, the declared card.
+        environment: versions, machine, device, time.
+        settings: the analyses with their settings in force, seed, level, criteria and their digest.
+        measures: one flat list; each known by (analysis, metric, statistic, where).
+        exhibits: data for pictures.
+        findings: gravest first.
+        verdict: of all criteria together; NOT_JUDGED where none was given.
+        costs: what the audit itself took, by phase.
+        limitations: what the record cannot claim.
+        rows: scores and decisions row by row; kept beside the JSON, not in it.
+    """
+
+    subject: dict[str, Any]
+    environment: dict[str, Any]
+    settings: dict[str, Any]
+    measures: tuple[Measure, ...]
+    exhibits: tuple[Exhibit, ...]
+    findings: tuple[Finding, ...]
+    verdict: Verdict
+    costs: tuple[Cost, ...]
+    limitations: tuple[Message, ...]
+    format: int = FORMAT
+    rows: Annotated[InstanceOf[Rows] | None, WithJsonSchema({})] = field(
+        default=None, compare=False, repr=False
+    )
+
+    def __post_init__(self) -> None:
+        keys = [m.key for m in self.measures]
+        if len(set(keys)) < len(keys):
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise RecordError(f"two measures are known by the same key {twice}; a record holds each once")
+        if self.verdict != overall(self.findings):
+            raise RecordError(
+                f"the record's verdict is {self.verdict}, but its findings make it {overall(self.findings)}; "
+                f"it was edited by hand, so make it anew"
+            )
+
+    def to_json(self) -> str:
+        """The text of record.json: keys in a fixed order, no NaN."""
+        return json.dumps(_CODEC.dump_python(self, mode="json", exclude={"rows"}), indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes, source: str = "record.json") -> Record:
+        """The record of that text.
+
+        Raises:
+            RecordError: not a record, another format, or edited so that it contradicts itself.
+        """
+        try:
+            written = json.loads(text)
+        except ValueError as error:
+            raise RecordError(f"{source} is not a record: it is no JSON ({error})") from error
+        if not isinstance(written, dict) or "format" not in written:
+            raise RecordError(f"{source} is not a record: it has no 'format'; give a folder that gnomon wrote")
+        if written["format"] != FORMAT:
+            raise RecordError(f"{source} has format {written['format']}; this version of gnomon reads format {FORMAT}")
+        try:
+            return _CODEC.validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise RecordError(f"{source} is damaged at {place}: {first['msg']}; make it anew") from error
+        except ValueError as error:
+            raise RecordError(f"{source} is damaged: {error}; make it anew") from error
+
+    @classmethod
+    def load(cls, path: Path | str) -> Record:
+        """Read a record from its folder or its record.json."""
+        path = Path(path)
+        file = path / "record.json" if path.is_dir() else path
+        try:
+            text = file.read_bytes()
+        except OSError as error:
+            raise RecordError(
+                f"cannot read a record at {path}: {error.strerror}; give an audit's folder or its record.json"
+            ) from error
+        return cls.from_json(text, str(file))
+
+    def save(self, folder: Path | str) -> Path:
+        """Write record.json, summary.json and, where rows were kept, scores.parquet into the folder.
+
+        Each file appears whole or not at all, record.json last: a folder with a record.json is complete.
+        """
+        folder = Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if self.rows is not None:
+                write_whole(folder / "scores.parquet", self.rows.to_parquet())
+            write_whole(folder / "summary.json", json.dumps(self.summary(), indent=1, ensure_ascii=False) + "\n")
+            write_whole(folder / "record.json", self.to_json())
+        except OSError as error:
+            raise RecordError(f"cannot write the record to {folder}: {error.strerror}; choose another --out") from error
+        return folder
+
+    def summary(self) -> dict[str, Any]:
+        """What an index of many audits shows of this one, under 4 kB: ids, digests, verdict, headline measures."""
+        return {
+            "format": self.format,
+            "name": _short(self.subject.get("name", "")),
+            "created": self.environment.get("created", ""),
+            "task": self.subject.get("task", {}).get("kind", ""),
+            "rows": self.subject.get("rows"),
+            "model": self.subject.get("model", {}).get("digest", ""),
+            "data": self.subject.get("data", {}).get("digest", ""),
+            "criteria": self.settings.get("criteria", {}).get("digest", ""),
+            "verdict": self.verdict,
+            "verdicts": {v.value: n for v in Verdict if (n := sum(f.verdict is v for f in self.findings))},
+            "headlines": [
+                {"metric": _short(m.metric), "value": m.value, "low": m.low, "high": m.high, "unit": _short(m.unit)}
+                for m in headlines(self.measures)
+            ],
+        }
+
+    def frame(self, analysis: str | None = None) -> pandas.DataFrame:
+        """The measures, or one analysis' measures, as a tidy frame."""
+        import pandas
+
+        rows = [_CODEC_MEASURE.dump_python(m) for m in self.measures if analysis in (None, m.analysis)]
+        return pandas.DataFrame(rows, columns=list(Measure.__dataclass_fields__))
+
+    def find(
+        self, metric: str, *, analysis: str | None = None, statistic: str = "value", where: dict[str, str] | None = None
+    ) -> Measure:
+        """The one measure that is known by this key.
+
+        Raises:
+            RecordError: none or several answer.
+        """
+        found = [
+            m
+            for m in self.measures
+            if (m.metric, m.statistic, m.where) == (metric, statistic, where or {}) and analysis in (None, m.analysis)
+        ]
+        if len(found) != 1:
+            raise RecordError(f"{len(found)} measures answer to {metric} ({statistic}) {where or {}}; name the analysis")
+        return found[0]
+
+
+def headlines(measures: Sequence[Measure]) -> list[Measure]:
+    """The measures that stand for all rows, in the record's order."""
+    return [m for m in measures if not m.where and m.statistic == "value"][:HEADLINES]
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file so that it is there whole or not at all, even when interrupted."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of record.json (JSON Schema 2020-12)."""
+    found = _CODEC.json_schema(mode="serialization")
+    found.get("properties", {}).pop("rows", None)
+    found.get("$defs", {}).pop("Rows", None)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "gnomon record", **found}
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _short(text: str, most: int = 120) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+_CODEC = TypeAdapter(Record)
+_CODEC_MEASURE = TypeAdapter(Measure)

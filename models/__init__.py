@@ -1,0 +1,40 @@
+"""What is audited, and how it runs. The names below load when first used; none but the training core needs torch."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .batch import Batch
+    from .errors import GnomonError
+    from .subject import Attribute, Card, Feature, Image, Subject, Tabular
+    from .task import Binary, Multiclass, Regression
+
+__all__ = [
+    "Attribute",
+    "Batch",
+    "Binary",
+    "Card",
+    "Feature",
+    "GnomonError",
+    "Image",
+    "Multiclass",
+    "Regression",
+    "Subject",
+    "Tabular",
+]
+
+_HOMES = {
+    "Batch": "batch",
+    "GnomonError": "errors",
+    "Binary": "task",
+    "Multiclass": "task",
+    "Regression": "task",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(import_module("." + _HOMES.get(name, "subject"), __name__), name)
+    raise AttributeError(f"module 'gnomon.models' has no attribute '{name}'")

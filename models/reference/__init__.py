@@ -1,0 +1,1 @@
+"""Ready-made subjects, trained in one command."""
