@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -61,17 +62,25 @@ def _judge_one(criterion: Criterion, measures: Sequence[Measure]) -> list[Findin
     if criterion.where is None and any(not m.where for _, m in found):
         found = [(i, m) for i, m in found if not m.where]
     if not found:
-        return [_error(criterion, "criterion_unanswered", ())]
+        return [_error(criterion, "criterion_unanswered", _nearest(criterion, measures))]
     if not criterion.many and len(found) > 1:
         return [_error(criterion, "criterion_ambiguous", found)]
     return [_finding(criterion, index, measure) for index, measure in found]
 
 
 def _error(criterion: Criterion, message: str, found: Sequence[tuple[int, Measure]]) -> Finding:
-    candidates = [{"analysis": m.analysis, "where": m.where} for _, m in found[:5]]
+    keys = ("analysis", "metric", "statistic", "where")
+    candidates = [{key: getattr(m, key) for key in keys} for _, m in found[:5]]
     parameters = {"criterion": criterion.id, "asks": criterion.describe(), "candidates": candidates}
-    evidence = tuple(i for i, _ in found)
+    evidence = tuple(i for i, _ in found[:5])
     return Finding(criterion.id, message, parameters, Verdict.ERROR, criterion.severity, evidence, criterion.clauses)
+
+
+def _nearest(criterion: Criterion, measures: Sequence[Measure]) -> list[tuple[int, Measure]]:
+    """What the record has instead: measures of that metric, else of the metric whose name is nearest."""
+    names = {m.metric for m in measures}
+    near = difflib.get_close_matches(criterion.metric, sorted(names), 1)
+    return [(i, m) for i, m in enumerate(measures) if near and m.metric == near[0]]
 
 
 def _finding(criterion: Criterion, index: int, measure: Measure) -> Finding:

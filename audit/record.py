@@ -85,9 +85,7 @@ class Record:
     costs: tuple[Cost, ...]
     limitations: tuple[Message, ...]
     format: int = FORMAT
-    rows: Annotated[InstanceOf[Rows] | None, WithJsonSchema({})] = field(
-        default=None, compare=False, repr=False
-    )
+    rows: Annotated[InstanceOf[Rows] | None, WithJsonSchema({})] = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         keys = [m.key for m in self.measures]
@@ -97,7 +95,7 @@ class Record:
         if self.verdict != overall(self.findings):
             raise RecordError(
                 f"the record's verdict is {self.verdict}, but its findings make it {overall(self.findings)}; "
-                f"it was edited by hand, so make it anew"
+                f"make the record anew"
             )
 
     def to_json(self) -> str:
@@ -125,8 +123,8 @@ class Record:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
             raise RecordError(f"{source} is damaged at {place}: {first['msg']}; make it anew") from error
-        except ValueError as error:
-            raise RecordError(f"{source} is damaged: {error}; make it anew") from error
+        except (RecordError, ValueError) as error:
+            raise RecordError(f"{source} is damaged: {error}") from error
 
     @classmethod
     def load(cls, path: Path | str) -> Record:
@@ -165,7 +163,7 @@ class Record:
             "created": self.environment.get("created", ""),
             "task": self.subject.get("task", {}).get("kind", ""),
             "rows": self.subject.get("rows"),
-            "model": self.subject.get("model", {}).get("digest", ""),
+            "model": (self.subject.get("model") or {}).get("digest", ""),
             "data": self.subject.get("data", {}).get("digest", ""),
             "criteria": self.settings.get("criteria", {}).get("digest", ""),
             "verdict": self.verdict,
@@ -197,7 +195,9 @@ class Record:
             if (m.metric, m.statistic, m.where) == (metric, statistic, where or {}) and analysis in (None, m.analysis)
         ]
         if len(found) != 1:
-            raise RecordError(f"{len(found)} measures answer to {metric} ({statistic}) {where or {}}; name the analysis")
+            raise RecordError(
+                f"{len(found)} measures answer to {metric} ({statistic}) {where or {}}; name the analysis"
+            )
         return found[0]
 
 
@@ -214,8 +214,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

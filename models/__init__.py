@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .batch import Batch
     from .errors import GnomonError
-    from .subject import Attribute, Card, Feature, Image, Subject, Tabular
+    from .spec import Attribute, Feature, Image, Tabular
+    from .subject import Card, Subject
     from .task import Binary, Multiclass, Regression
 
 __all__ = [
@@ -27,6 +28,10 @@ __all__ = [
 
 _HOMES = {
     "Batch": "batch",
+    "Attribute": "spec",
+    "Feature": "spec",
+    "Image": "spec",
+    "Tabular": "spec",
     "GnomonError": "errors",
     "Binary": "task",
     "Multiclass": "task",

@@ -17,3 +17,7 @@ class DataError(GnomonError):
 
 class CheckpointError(GnomonError):
     """Weights cannot be loaded safely, or do not fit the model."""
+
+
+class TrainingError(GnomonError):
+    """Training cannot start as asked, or went astray: a loss that is not finite, data and loss that do not fit."""

@@ -2,99 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from .batch import Batch
 from .errors import SubjectError
+from .spec import Attribute, Data, InputSpec, Split
 from .task import OUTPUTS, Output, Task
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
     from torch import Tensor, nn
 
+    from .frames import Encoding
+
     Inputs = tuple[Tensor, ...] | dict[str, Tensor]
-
-Split = Literal["train", "test", "unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    """A sensitive attribute. Levels are declared beforehand: one without rows is still reported."""
-
-    name: str
-    levels: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if not self.levels or len(set(self.levels)) < len(self.levels):
-            raise SubjectError(f"attribute '{self.name}' needs different levels, got {list(self.levels)}")
-
-
-@dataclass(frozen=True, slots=True)
-class Feature:
-    """One column that a person would name.
-
-    Attributes:
-        input: which of the model's inputs carries it.
-        columns: the columns of that input which belong to it: one number or code, or several of a one-hot.
-        levels: the categories, in the order of their codes; empty for a number.
-        unit: the unit of a number, where known.
-        centre: what was subtracted from a number before the model saw it.
-        scale: what it was divided by.
-    """
-
-    name: str
-    input: int
-    columns: tuple[int, ...]
-    levels: tuple[str, ...] = ()
-    unit: str = ""
-    centre: float = 0.0
-    scale: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Tabular:
-    """Rows of named columns: input 0, 1, … are [n, columns], float32 numbers or int64 codes."""
-
-    features: tuple[Feature, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """Pictures [n, channels, height, width] or [n, height, width], with the range of a pixel's values.
-
-    Attributes:
-        black: the value of a pixel where nothing is (the baseline of attributions).
-        white: the value of a pixel at full intensity.
-    """
-
-    height: int
-    width: int
-    channels: int = 1
-    black: float = 0.0
-    white: float = 1.0
-
-
-InputSpec = Tabular | Image
-
-
-class Data(Protocol):
-    """Rows that can be read again and again, each time the same, each row known by its number.
-
-    Attributes:
-        people: the sensitive attributes, in the order of `Batch.groups`' columns.
-        split: whether these rows were held out ("test"), trained on ("train"), or no one says ("unknown").
-        origin: where the rows come from, in words.
-    """
-
-    @property
-    def people(self) -> tuple[Attribute, ...]: ...
-    @property
-    def split(self) -> Split: ...
-    @property
-    def origin(self) -> str: ...
-    def __len__(self) -> int: ...
-    def batches(self, size: int, /) -> Iterator[Batch]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +34,7 @@ class Card:
 
 
 def unpack(model: Callable[..., Any], inputs: Inputs) -> Any:
-    """Call a model with its inputs: positional or by keyword; of a `ModelOutput` take the logits, of a tuple the first."""
+    """Call a model with its inputs, positional or by keyword; of a `ModelOutput` the logits, of a tuple the first."""
     out = model(**inputs) if isinstance(inputs, dict) else model(*inputs)
     out = getattr(out, "logits", out)
     return out[0] if isinstance(out, (tuple, list)) else out
@@ -151,3 +75,153 @@ class Subject:
     @property
     def people(self) -> tuple[Attribute, ...]:
         return self.data.people
+
+    @classmethod
+    def from_frame(
+        cls,
+        name: str,
+        model: nn.Module | Callable[..., Any],
+        frame: DataFrame,
+        *,
+        target: str | None,
+        encoding: Encoding,
+        task: Task,
+        sensitive: Sequence[str] = (),
+        output: Output = "logits",
+        levels: Mapping[str, Sequence[str]] | None = None,
+        split: Split = "unknown",
+        origin: str = "a data frame",
+        train: DataFrame | None = None,
+        card: Card | None = None,
+    ) -> Subject:
+        """A model judged on the rows of a table. See `gnomon.models.frames` for the encoding.
+
+        Args:
+            name: how reports call it.
+            model: takes the inputs that the encoding makes.
+            frame: the rows it is judged on.
+            target: the column of labels; None without labels.
+            encoding: learned on training rows by `frames.fit_encoding`.
+            task: what the model decides.
+            sensitive: the columns of sensitive attributes.
+            output: what the model returns.
+            levels: attribute -> its levels, where they are declared beforehand.
+            split: whether these rows were held out from training.
+            origin: where they come from, in words.
+            train: the rows it was trained on, where at hand.
+            card: what the owner declares.
+
+        Raises:
+            DataError: the table cannot be read so.
+        """
+        from .frames import from_frame
+
+        rows = partial(from_frame, encoding=encoding, target=target, sensitive=sensitive, task=task, levels=levels)
+        return cls(
+            name=name,
+            data=rows(frame, split=split, origin=origin),
+            task=task,
+            model=model,
+            output=output,
+            inputs=(encoding.spec,),
+            train=None if train is None else rows(train, split="train", origin=origin),
+            card=card or Card(),
+        )
+
+    @classmethod
+    def from_tensors(
+        cls,
+        name: str,
+        model: nn.Module | Callable[..., Any],
+        inputs: Tensor | Sequence[Tensor] | Mapping[str, Tensor],
+        target: Any,
+        *,
+        task: Task,
+        groups: Mapping[str, Any] | None = None,
+        output: Output = "logits",
+        spec: tuple[InputSpec, ...] = (),
+        levels: Mapping[str, Sequence[str]] | None = None,
+        split: Split = "unknown",
+        origin: str = "tensors in memory",
+        train: Data | None = None,
+        card: Card | None = None,
+    ) -> Subject:
+        """A model judged on tensors in memory. Arguments as in `gnomon.models.data.from_tensors`; `spec` is `inputs`.
+
+        Raises:
+            DataError: lengths differ, or values are not as declared.
+        """
+        from .data import from_tensors
+
+        data = from_tensors(inputs, target, task=task, groups=groups, levels=levels, split=split, origin=origin)
+        card = card or Card()
+        return cls(name=name, data=data, task=task, model=model, output=output, inputs=spec, train=train, card=card)
+
+    @classmethod
+    def from_loader(
+        cls,
+        name: str,
+        model: nn.Module | Callable[..., Any],
+        loader: Any,
+        *,
+        task: Task,
+        groups: Mapping[str, Any] | None = None,
+        people: Sequence[Attribute] = (),
+        output: Output = "logits",
+        spec: tuple[InputSpec, ...] = (),
+        parts: Callable[[Any], tuple[Any, ...]] | None = None,
+        row: str | int | None = None,
+        split: Split = "unknown",
+        origin: str = "",
+        train: Data | None = None,
+        card: Card | None = None,
+    ) -> Subject:
+        """A model judged on a dataset or a DataLoader. Arguments as in `gnomon.models.loaders.from_loader`.
+
+        Raises:
+            DataError: rows have no identity, or are not as declared.
+        """
+        from .loaders import from_loader
+
+        data = from_loader(
+            loader, task=task, groups=groups, people=people, parts=parts, row=row, split=split, origin=origin
+        )
+        card = card or Card()
+        return cls(name=name, data=data, task=task, model=model, output=output, inputs=spec, train=train, card=card)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        table: DataFrame | Path | str,
+        *,
+        target: str,
+        prediction: str | None = None,
+        score: str | None = None,
+        threshold: float = 0.5,
+        sensitive: Sequence[str] = (),
+        positive: object = None,
+        name: str | None = None,
+        levels: Mapping[str, Sequence[str]] | None = None,
+        split: Split = "unknown",
+        card: Card | None = None,
+    ) -> Subject:
+        """A table of predictions, with no model. Arguments as in `gnomon.models.predictions.read_predictions`.
+
+        Raises:
+            DataError: the table cannot be read so.
+        """
+        from .predictions import read_predictions
+
+        data, task = read_predictions(
+            table,
+            target=target,
+            prediction=prediction,
+            score=score,
+            threshold=threshold,
+            sensitive=sensitive,
+            positive=positive,
+            levels=levels,
+            split=split,
+        )
+        stem = Path(table).name.split(".")[0] if isinstance(table, (str, Path)) else "predictions"
+        return cls(name=name or stem, data=data, task=task, output="probability", card=card or Card())

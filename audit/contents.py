@@ -1,0 +1,36 @@
+"""What rows hold, as digests: to find rows that occur twice, and to know data again. Loads no torch."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..models.batch import Batch
+
+
+def digests(batch: Batch) -> NDArray[np.uint64]:
+    """[n, 2] digests (blake2b, 128 bits) of each row's inputs and label; equal exactly where these are equal."""
+    arrays = [*_inputs(batch), *([] if batch.targets is None else [batch.targets])]
+    n = len(batch)
+    flat = [np.ascontiguousarray(a).reshape(n, -1).view(np.uint8).reshape(n, -1) for a in arrays]
+    if not flat:
+        return np.zeros((n, 2), np.uint64)
+    together = np.concatenate(flat, 1)
+    width, content = together.shape[1], memoryview(together.tobytes())
+    parts = b"".join(blake2b(content[k * width : (k + 1) * width], digest_size=16).digest() for k in range(n))
+    return np.frombuffer(parts, dtype="<u8").reshape(n, 2)
+
+
+def missing(batch: Batch, places: tuple[tuple[int, int, tuple[int, ...]], ...]) -> NDArray[np.bool_]:
+    """[n, features] whether a feature is blank: its code is one of those, as (input, column, codes) says."""
+    inputs = _inputs(batch)
+    found = [np.isin(inputs[place][:, column], codes) for place, column, codes in places]
+    return np.stack(found, 1) if found else np.zeros((len(batch), 0), bool)
+
+
+def _inputs(batch: Batch) -> list[NDArray[Any]]:
+    values = [batch.inputs[name] for name in sorted(batch.inputs)] if isinstance(batch.inputs, dict) else batch.inputs
+    return [value.detach().cpu().numpy() for value in values]

@@ -1,0 +1,95 @@
+"""How well scores tell classes apart: ROC and AUC. Loads no torch."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from .means import Floats, Interval, from_influence, within
+
+POINTS = 200  # of a ROC curve that is kept
+
+
+def auc(scores: Floats, positive: NDArray[np.bool_], level: float) -> tuple[Interval, str]:
+    """Area under the ROC curve, its interval and the interval's name. Both classes must occur.
+
+    DeLong's variance [delong1988] from midranks [sun2014]; where it is 0 (scores part the classes perfectly, or every
+    score ties), the score interval of [newcombe2006], which is not fooled by that.
+    """
+    value, ten, one = placements(scores, positive)
+    m, n = len(ten), len(one)
+    variance = (_variance(ten) / m if m > 1 else 0.0) + (_variance(one) / n if n > 1 else 0.0)
+    z = float(ndtri((1 + level) / 2))
+    if variance <= 0:
+        return (value, *_newcombe(value, m, n, z)), "newcombe-2006"
+    half = z * float(np.sqrt(variance))
+    return within((value, value - half, value + half), 0, 1), "delong"
+
+
+def mean_auc(scores: Floats, targets: NDArray[np.int64], level: float) -> Interval:
+    """Mean over classes of the AUC of each class [n, classes] against the rest, with its influence over rows.
+
+    For class c with share π: IF = (V₁₀ − A)/π at its rows, (V₀₁ − A)/(1−π) at the others.
+    """
+    classes = [c for c in range(scores.shape[1]) if 0 < (targets == c).sum() < len(targets)]
+    values, influence = [], np.zeros(len(targets))
+    for c in classes:
+        positive = targets == c
+        value, ten, one = placements(scores[:, c], positive)
+        values.append(value)
+        influence[positive] += (ten - value) / positive.mean() / len(classes)
+        influence[~positive] += (one - value) / (1 - positive.mean()) / len(classes)
+    return within(from_influence(float(np.mean(values)), influence, level), 0, 1)
+
+
+def placements(scores: Floats, positive: NDArray[np.bool_]) -> tuple[float, Floats, Floats]:
+    """AUC; for each positive the share of negatives below it; for each negative the share of positives above it.
+
+    Ties count one half.
+    """
+    high, low = scores[positive], scores[~positive]
+    ranks = midranks(scores)
+    ten = (ranks[positive] - midranks(high)) / len(low)
+    one = 1 - (ranks[~positive] - midranks(low)) / len(high)
+    return float(ten.mean()), ten, one
+
+
+def midranks(values: Floats) -> Floats:
+    """Ranks from 1, tied values sharing the mean of theirs.
+
+    >>> midranks(np.array([0.1, 0.5, 0.5])).tolist()
+    [1.0, 2.5, 2.5]
+    """
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2)[place]
+
+
+def roc(scores: Floats, positive: NDArray[np.bool_]) -> tuple[list[float], list[float]]:
+    """False and true positive rates at every threshold, thinned to a curve that looks the same."""
+    order = np.argsort(-scores, kind="stable")
+    hits = positive[order]
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    true = np.concatenate([[0.0], np.cumsum(hits)[ends] / hits.sum()])
+    false = np.concatenate([[0.0], np.cumsum(~hits)[ends] / (~hits).sum()])
+    if len(true) > POINTS:
+        # points evenly spaced along the curve, not along either axis
+        along = np.cumsum(np.abs(np.diff(true)) + np.abs(np.diff(false)))
+        keep = np.unique(np.concatenate([[0], np.searchsorted(along, np.linspace(0, along[-1], POINTS)) + 1]))
+        keep = keep[keep < len(true)]
+        true, false = true[keep], false[keep]
+    return false.tolist(), true.tolist()
+
+
+def _variance(values: Floats) -> float:
+    return float(values.var(ddof=1))
+
+
+def _newcombe(value: float, m: int, n: int, z: float) -> tuple[float, float]:
+    """Where (θ − θ̂)² = z² V(θ), V = θ(1−θ)[1 + (N−1)((1−θ)/(2−θ) + θ/(1+θ))]/(mn), N = (m+n)/2: method 5."""
+    grid = np.linspace(0, 1, 20001)
+    half = (m + n) / 2 - 1
+    variance = grid * (1 - grid) * (1 + half * ((1 - grid) / (2 - grid) + grid / (1 + grid))) / (m * n)
+    inside = grid[(grid - value) ** 2 <= z * z * variance + 1e-15]
+    return min(float(inside.min()), value), max(float(inside.max()), value)

@@ -1,0 +1,142 @@
+"""The energy analysis: what a prediction costs, and what the audit did. Loads no torch until it scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...models.batch import Batch
+from ...models.subject import Subject
+from ...models.task import Scores
+from ..analysis import Section
+from ..criteria import Levels
+from ..errors import MeterError
+from ..findings import Finding
+from ..measure import Measure
+from ..messages import Message
+from ..record import Cost
+from ..state import Sample
+from . import bill, inference
+from .carbon import Grid, grid
+from .detect import detect
+from .meter import Meter
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+KEYWORD = "keyword "  # before the names of inputs that are passed by name; positional ones are kept under their number
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """Joules and grams of CO2 equivalent for 1,000 predictions on real rows, and of the audit by phase.
+
+    >>> Energy(country="FRA").place.grams_per_kwh
+    56.039
+
+    Attributes:
+        country: where the electricity comes from, ISO 3166 or English name; None for the world average, said so.
+        pue: power usage effectiveness of the building; joules are the machine's own, grams are scaled by it.
+        rows: how many rows are scored at a time.
+        seconds: how long scoring is repeated at least, s.
+        seed: another seed takes other rows.
+
+    Raises:
+        MeterError: an unknown country, or settings that cannot be.
+    """
+
+    country: str | None = None
+    pue: float = 1.0
+    rows: int = 512
+    seconds: float = 2.0
+    seed: int = 0
+    name: str = "energy"
+
+    def __post_init__(self) -> None:
+        if self.rows < 1 or not self.seconds > 0:
+            raise MeterError(
+                f"rows {self.rows} and seconds {self.seconds} leave nothing to score; give 1 or more of both"
+            )
+        if not self.pue >= 1:
+            raise MeterError(f"PUE {self.pue} is below 1: a facility draws no less than its machines; give 1 or more")
+        grid(self.country)
+
+    @property
+    def place(self) -> Grid:
+        return grid(self.country)
+
+    def zero(self, subject: Subject) -> Sample:
+        return Sample.zero(self.rows, self.seed)
+
+    def observe(self, subject: Subject, batch: Batch, scores: Scores) -> Sample:
+        """The inputs of this batch's rows, as far as the hash chooses them."""
+        named = _named(batch.inputs)
+        if subject.model is None or not named:
+            return self.zero(subject)
+        return Sample.of(batch.rows, named, k=self.rows, seed=self.seed)
+
+    def conclude(self, subject: Subject, state: Sample, levels: Levels) -> Section:
+        """Score the sample again and again inside metered windows."""
+        if subject.model is None:
+            return Section(inference.nothing(Message("no_model"), levels))
+        if not len(state.rows):
+            return Section(inference.nothing(Message("too_few_rows", {"n": 0, "needed": 1}), levels))
+        trial = self._trial(subject, state)
+        measures = inference.measures(trial, self.place, self.pue, levels)
+        return Section(measures, findings=_cost_of_predictions(measures))
+
+    def account(self, costs: tuple[Cost, ...], levels: Levels) -> Section:
+        """The audit's own bill. Says what was modelled, and that the place is unknown where none was given."""
+        measures = bill.measures(costs, self.place, self.pue, levels)
+        return Section(measures, findings=self._location(measures), limitations=self._limits(costs))
+
+    def _trial(self, subject: Subject, state: Sample) -> inference.Trial:
+        from ...models.inference import session
+
+        inputs = _inputs(state.values)
+        with session(subject) as score:
+            return inference.trial(lambda: score(inputs), len(state.rows), Meter.detect(), self.seconds)
+
+    def _location(self, measures: tuple[Measure, ...]) -> tuple[Finding, ...]:
+        if self.country is not None:
+            return ()
+        index = next(i for i, m in enumerate(measures) if m.metric == "carbon" and not m.where)
+        place = self.place
+        parameters = {"grams_per_kwh": place.grams_per_kwh, "low": place.low, "high": place.high}
+        return (Finding("energy.unknown_location", "unknown_location", parameters, severity="low", evidence=(index,)),)
+
+    def _limits(self, costs: tuple[Cost, ...]) -> tuple[Message, ...]:
+        limits: list[Message] = []
+        if not any(cost.measured for cost in costs):
+            why = "; ".join(f"{missing.sensor}: {missing.why}" for missing in detect()[1])
+            limits.append(Message("energy_modelled", {"why": why or "no counter was read"}))
+        if self.country is None:
+            limits.append(Message("world_grid"))
+        return tuple(limits)
+
+
+def _cost_of_predictions(measures: tuple[Measure, ...]) -> tuple[Finding, ...]:
+    energy, grams = measures[:2]
+    if energy.value is None:
+        return ()
+    parameters = {
+        "joules": energy.value,
+        "low": energy.low,
+        "high": energy.high,
+        "grams": grams.value,
+        "kind": energy.kind,
+    }
+    return (Finding("energy.energy_per_1000", "energy_per_1000", parameters, evidence=(0, 1)),)
+
+
+def _named(inputs: tuple[Tensor, ...] | dict[str, Tensor]) -> dict[str, Tensor]:
+    if isinstance(inputs, dict):
+        return {KEYWORD + name: tensor for name, tensor in inputs.items()}
+    return {str(position): tensor for position, tensor in enumerate(inputs)}
+
+
+def _inputs(values: Mapping[str, Any]) -> tuple[Tensor, ...] | dict[str, Tensor]:
+    if any(name.startswith(KEYWORD) for name in values):
+        return {name.removeprefix(KEYWORD): tensor for name, tensor in values.items()}
+    return tuple(values[str(position)] for position in range(len(values)))

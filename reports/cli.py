@@ -1,0 +1,263 @@
+"""The command `gnomon`: it alone wires models, audit and reports together. Heavy imports wait until they are needed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="gnomon",
+    help="Audit a trained PyTorch model: what it decides on, for whom it works worse, what it costs, "
+    "and whether that is good enough.",
+    epilog="Every command also takes --debug: show the traceback of an error.",
+    rich_markup_mode=None,
+    add_completion=False,
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+)
+
+USAGE_ERROR: Any = typer.BadParameter.__mro__[2]  # the base of typer's own errors, wherever typer keeps it
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Folder to write. [default: audits/<time>-<name>]", show_default=False)
+]
+CriteriaFile = Annotated[
+    Path | None, typer.Option("--criteria", help="YAML file of criteria to judge by.", show_default=False)
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print record.json and nothing else; without --out write no folder.")
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of samples, simulations and training.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+FailOn = Annotated[str, typer.Option("--fail-on", help="inconclusive: exit 4 when undecided; fail: then exit 0.")]
+Level = Annotated[float, typer.Option("--level", help="Confidence level of intervals, between 0 and 1.")]
+Country = Annotated[
+    str | None,
+    typer.Option(
+        "--country", help="Where the power comes from, as ISO code: FRA. [default: world]", show_default=False
+    ),
+]
+Device = Annotated[
+    str | None, typer.Option("--device", help="cpu, cuda, … [default: a GPU if any]", show_default=False)
+]
+ShowRows = Annotated[
+    bool, typer.Option("--show-rows", help="Let the values of single rows appear in record and report.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        print(f"gnomon {installed('gnomon')}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def demo(
+    name: Annotated[str, typer.Argument(help="Which reference subject; --list shows them.")] = "credit",
+    listed: Annotated[bool, typer.Option("--list", help="List the reference subjects.")] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Folder that holds the data set. [default: $GNOMON_DATA]", show_default=False),
+    ] = None,
+    download: Annotated[bool, typer.Option("--download", help="Fetch missing data from its publisher.")] = False,
+    out: Out = None,
+    criteria: CriteriaFile = None,
+    json: Json = False,
+    country: Country = None,
+    device: Device = None,
+    level: Level = 0.95,
+    show_rows: ShowRows = False,
+    fail_on: FailOn = "inconclusive",
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Train a reference subject, audit it, and write the report."""
+    from ..models.reference import catalogue
+
+    if listed:
+        for key, (_, line) in catalogue.DEMOS.items():
+            print(f"{key:12} {line}")
+        return
+    from . import commands
+
+    with commands.telling(quiet or json) as tell:
+        tell(f"training the reference subject '{name}'")
+        subject = catalogue.subject(name, folder=data, seed=seed, download=download)
+        wishes = commands.Wishes(criteria, level, seed, country, device, show_rows)
+        record = commands.audit(subject, wishes, tell)
+    raise typer.Exit(commands.deliver(record, out=out, json=json, quiet=quiet, fail_on=fail_on))
+
+
+@app.command()
+def run(
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="SUBJECT.py[:NAME]",
+            help="Python file whose subject() (or NAME()) returns the subject. It is run as code.",
+        ),
+    ],
+    out: Out = None,
+    criteria: CriteriaFile = None,
+    json: Json = False,
+    country: Country = None,
+    device: Device = None,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Rows scored at once.")] = 4096,
+    precision: Annotated[str, typer.Option("--precision", help="float32, bfloat16 or float16.")] = "float32",
+    probe: Annotated[
+        bool, typer.Option("--probe/--no-probe", help="Try what the model returns before believing it.")
+    ] = True,
+    level: Level = 0.95,
+    show_rows: ShowRows = False,
+    fail_on: FailOn = "inconclusive",
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Audit a subject of yours."""
+    from ..models.loading import from_file
+    from . import commands
+
+    with commands.telling(quiet or json) as tell:
+        tell(f"loading {subject}")
+        wishes = commands.Wishes(criteria, level, seed, country, device, show_rows, batch_size, precision, probe)
+        record = commands.audit(from_file(subject), wishes, tell)
+    raise typer.Exit(commands.deliver(record, out=out, json=json, quiet=quiet, fail_on=fail_on))
+
+
+@app.command()
+def fairness(
+    table: Annotated[Path, typer.Argument(help="CSV or Parquet file, one row a person.")],
+    target: Annotated[str, typer.Option("--target", help="Column of the true labels.")],
+    prediction: Annotated[
+        str | None, typer.Option("--prediction", help="Column of the decisions.", show_default=False)
+    ] = None,
+    score: Annotated[
+        str | None,
+        typer.Option("--score", help="Column of probabilities, instead of --prediction.", show_default=False),
+    ] = None,
+    threshold: Annotated[float, typer.Option("--threshold", help="A score from here on is a positive decision.")] = 0.5,
+    sensitive: Annotated[
+        list[str] | None,
+        typer.Option("--sensitive", help="Column of a sensitive attribute; may be repeated.", show_default=False),
+    ] = None,
+    positive: Annotated[
+        str | None, typer.Option("--positive", help="Which label is the positive one.", show_default=False)
+    ] = None,
+    out: Out = None,
+    criteria: CriteriaFile = None,
+    json: Json = False,
+    level: Level = 0.95,
+    fail_on: FailOn = "inconclusive",
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Audit a table of predictions; no model is needed."""
+    from ..models.subject import Subject
+    from . import commands
+
+    subject = Subject.from_predictions(
+        table, target=target, prediction=prediction, score=score, threshold=threshold,
+        sensitive=sensitive or (), positive=positive,
+    )  # fmt: skip
+    wishes = commands.Wishes(criteria, level, seed)
+    with commands.telling(quiet or json) as tell:
+        record = commands.audit(subject, wishes, tell)
+    raise typer.Exit(commands.deliver(record, out=out, json=json, quiet=quiet, fail_on=fail_on))
+
+
+@app.command()
+def report(
+    record: Annotated[Path, typer.Argument(help="An audit's folder or its record.json.")],
+    to: Annotated[str, typer.Option("--to", help="html, markdown or text.")] = "html",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write into. [default: print]", show_default=False)
+    ] = None,
+) -> None:
+    """Render a record again, in another form."""
+    from ..audit.record import Record
+    from . import formats
+
+    text = formats.render(Record.load(record), to)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        print(formats.write(text, to, out))
+
+
+@app.command()
+def dashboard(
+    folder: Annotated[Path, typer.Argument(help="Folder of audits.")] = Path("audits"),
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1.")] = 8501,
+) -> None:
+    """Explore a folder of records in the browser, on this machine only."""
+    from ..dashboards import launch
+
+    raise typer.Exit(launch.launch(folder, port))
+
+
+@app.command()
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Say what can be measured on this machine, what cannot, and why."""
+    from . import doctor as examination
+
+    print(examination.render(examination.examine(), json=json))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of record.json."""
+    from json import dumps
+
+    from ..audit.record import schema as of_record
+
+    print(dumps(of_record(), indent=1))
+
+
+def main() -> None:
+    """Entry point: every error is one line on stderr that says what, where and how to mend it."""
+    sys.exit(_guarded(sys.argv[1:]))
+
+
+def _guarded(arguments: list[str]) -> int:
+    from ..models.errors import GnomonError
+
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    debug = "--debug" in own
+    if debug:
+        arguments = [*(a for a in own if a != "--debug"), *arguments[len(own) :]]
+    try:
+        code = app(arguments, prog_name="gnomon", standalone_mode=False) or 0
+        if code == INTERRUPTED:  # typer has turned the interrupt into this code already
+            _complain("interrupted; nothing half-written was left")
+        return code
+    except USAGE_ERROR as error:
+        return _complain(f"{error.format_message()} (gnomon --help shows how)")
+    except GnomonError as error:
+        if debug:
+            raise
+        return _complain(str(error))
+    except typer.Abort:
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # who read our output has gone; the interpreter would complain once more
+        return 0
+    except MemoryError:
+        return _complain("memory ran out; give fewer rows, or a smaller --batch-size")
+
+
+def _complain(message: str) -> int:
+    print("gnomon: " + " ".join(message.split()), file=sys.stderr)
+    return 2

@@ -1,0 +1,105 @@
+"""A figure: a chart, the table of the same numbers, the question it answers and how to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from . import palette
+
+Row = dict[str, Any]
+MOST = 25  # levels or features that a chart shows; its table holds them all
+LABEL = 170  # pixels that a name may take beside a chart
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a chart shows, as text. The first column names the row.
+
+    Attributes:
+        note: what a reader must know, such as what the chart leaves out.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One picture of a record.
+
+    Attributes:
+        id: stable over records of the same kind; an anchor in the page.
+        section: the analysis it belongs to.
+        question: what a reader may ask of it.
+        chart: an Altair chart, to be drawn as SVG or shown interactively.
+        reading: how to read it, in a sentence or two.
+        wide: whether it needs the whole width of a page.
+    """
+
+    id: str
+    section: str
+    title: str
+    question: str
+    chart: alt.TopLevelMixin
+    table: Table
+    reading: str
+    wide: bool = True
+
+
+def values(rows: Sequence[Row]) -> alt.Data:
+    """Rows as inline data of a chart: a chart carries its numbers and fetches nothing.
+
+    A tuple, because Altair copies lists, and all that is in them, with every step of building a chart.
+    """
+    return alt.Data(values=tuple(rows))  # pyright: ignore[reportCallIssue]
+
+
+def names(title: str | None = None, sort: Any = None, limit: int = LABEL) -> alt.Y:
+    """A vertical axis of names, in the order of the rows; long ones end in an ellipsis."""
+    axis = alt.Axis(title=title, labelLimit=limit, ticks=False, domain=False, labelPadding=8)
+    return alt.Y("name:N", sort=sort, axis=axis)
+
+
+def axis(title: str, number: str = "", ticks: int = 5, **more: Any) -> alt.Axis:
+    """A quiet axis of numbers, written in the d3 format `number` where one is given."""
+    shown = {"format": number} if number else {}
+    return alt.Axis(title=title, tickCount=ticks, labelOverlap="greedy", labelSeparation=8, **shown, **more)
+
+
+def themed(chart: Any) -> Any:
+    """The chart in the report's type and colours. Set in one go: each `configure_…` would copy all its data."""
+    chart = chart.copy(deep=False)
+    chart.config = _CONFIG
+    return chart
+
+
+_TEXT = {"labelColor": palette.MUTED, "titleColor": palette.MUTED, "labelFontSize": 12, "titleFontSize": 12}
+_CONFIG: dict[str, Any] = {
+    "font": palette.FONT,
+    "background": "transparent",
+    "aria": False,
+    "padding": 8,
+    "view": {"stroke": None},
+    "axis": {
+        "gridColor": palette.LINE,
+        "domainColor": palette.LINE,
+        "tickColor": palette.LINE,
+        "titleFontWeight": "normal",
+        "titlePadding": 8,
+        **_TEXT,
+    },
+    "axisY": {"labelColor": palette.INK},
+    "header": {
+        "labelColor": palette.INK,
+        "labelFontSize": 12,
+        "labelFontWeight": 600,
+        "labelPadding": 6,
+        "title": None,
+    },
+    "facet": {"spacing": 18},
+}

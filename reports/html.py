@@ -1,0 +1,235 @@
+"""The report: one offline page that a person reads, prints and files. A record in, the same bytes out each time."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ..audit.measure import Measure
+from ..audit.record import Record
+from . import numbers, palette, sentences, svg, view, words
+from .charts import charts
+from .figure import Figure, Table
+from .plain import clean, plain
+
+TEMPLATES = Path(__file__).with_name("templates")
+TOP = 3  # findings shown large
+LONGEST = 600  # characters of any text from the record
+TABLE_ROWS = 400  # rows of a figure's table; record.json holds the rest
+FULL_TABLE = 420_000  # bytes that the table of all measures may take, so that the page stays under 1 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A figure ready for the page."""
+
+    figure: Figure
+    drawing: Markup
+    table: Table
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One analysis on the page.
+
+    Attributes:
+        numbers: its headline numbers, with what each means.
+        methods: how its numbers were made, by method.
+    """
+
+    name: str
+    words: words.AnalysisWords
+    answer: list[str]
+    numbers: list[tuple[str, ...]]
+    figures: list[Drawn]
+    methods: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """The measures of one analysis, as many as the page has room for."""
+
+    title: str
+    rows: list[tuple[str, ...]]
+    total: int
+
+
+def render(record: Record) -> str:
+    """The report as one HTML document: no script, no request, light and dark, screen and paper."""
+    style = _style()
+    found = view.findings(record)
+    template = _environment().get_template("report.html.jinja")
+    return template.render(
+        style=Markup(style),
+        policy=_policy(style),
+        name=plain(record.subject.get("name") or "unnamed", 120),
+        verdict=words.verdict(record.verdict),
+        verdict_key=record.verdict.value,
+        verdict_sentence=view.verdict_sentence(record),
+        facts=view.facts(record),
+        top=found[:TOP],
+        rest=found[TOP:],
+        tiles=view.tiles(record),
+        not_tested=view.not_tested(record),
+        own_cost=view.own_cost(record),
+        parts=_parts(record),
+        register=view.register(record),
+        limitations=[sentences.limitation(m) for m in record.limitations],
+        environment=_environment_rows(record),
+        settings=_settings_rows(record),
+        measures=_all(record),
+        command=plain(record.settings.get("command") or "gnomon run SUBJECT.py", 400),
+        verdicts=[words.verdict(v) for v in words.VERDICTS],
+    )
+
+
+def _parts(record: Record) -> list[Part]:
+    drawn = [_drawn(figure) for figure in charts(record)]
+    return [_part(record, name, [d for d in drawn if d.figure.section == name]) for name in view.sections(record)]
+
+
+def _part(record: Record, name: str, figures: list[Drawn]) -> Part:
+    shown = [_headline(m) for m in view.headlines(record, name)]
+    methods: dict[str, list[str]] = {}
+    for m in record.measures:
+        if (
+            m.analysis == name
+            and m.method
+            and (known := words.title(m.metric, m.statistic)) not in methods.get(m.method, [])
+        ):
+            methods.setdefault(m.method, []).append(known)
+    told = [
+        (plain(method, 80), ", ".join(which[:14]) + (" …" if len(which) > 14 else ""))
+        for method, which in methods.items()
+    ]
+    return Part(name, words.analysis(name), view.answer(record, name), shown, figures, told)
+
+
+def _headline(m: Measure) -> tuple[str, ...]:
+    known = words.metric(m.metric)
+    better = f" {words.capital(known.better)} is better." if known.better else ""
+    return (words.title(m.metric), numbers.value(m), _interval(m), numbers.count(m.n), known.meaning + better)
+
+
+def _drawn(figure: Figure) -> Drawn:
+    drawing = svg.draw(figure.chart, figure.id, figure.title, f"{figure.question} {figure.reading}")
+    table = figure.table
+    if len(table.rows) > TABLE_ROWS:
+        note = f"The first {TABLE_ROWS} of {len(table.rows)} rows; record.json holds them all. {table.note}"
+        table = Table(table.columns, table.rows[:TABLE_ROWS], note.strip())
+    return Drawn(figure, Markup(drawing), table)
+
+
+def _all(record: Record) -> list[All]:
+    """All measures by analysis, each analysis given the same share of the page's room."""
+    names = list(dict.fromkeys(m.analysis for m in record.measures))
+    room = FULL_TABLE // max(1, len(names))
+    spare, found = 0, []
+    for name in sorted(names, key=lambda n: sum(m.analysis == n for m in record.measures)):
+        own = [m for m in record.measures if m.analysis == name]
+        rows, spare = _within([_row(m) for m in own], room + spare)
+        found.append(All(words.analysis(name).title, rows, len(own)))
+    order = [words.analysis(n).title for n in (*view.ORDER, *names)]
+    return sorted(found, key=lambda a: order.index(a.title))
+
+
+def _within(rows: list[tuple[str, ...]], room: int) -> tuple[list[tuple[str, ...]], int]:
+    """As many rows as fit, and the room they leave."""
+    for place, row in enumerate(rows):
+        size = 60 + sum(len(cell.encode()) for cell in row)
+        if size > room:
+            return rows[:place], 0
+        room -= size
+    return rows, room
+
+
+def _row(m: Measure) -> tuple[str, ...]:
+    origin = m.kind + (f", {plain(m.method, 40)}" if m.method else "")
+    return (
+        words.title(m.metric, m.statistic),
+        words.place(m.where),
+        numbers.value(m),
+        _interval(m),
+        numbers.count(m.n),
+        origin,
+    )
+
+
+def _interval(m: Measure) -> str:
+    span = numbers.interval(m)
+    return span + ("" if m.level == 0.95 else f" ({numbers.level(m.level)})") if span else "–"
+
+
+def _environment_rows(record: Record) -> list[tuple[str, str]]:
+    e = record.environment
+    packages = ", ".join(f"{plain(k)} {plain(v)}" for k, v in sorted((e.get("packages") or {}).items()))
+    memory = numbers.quantity(e["memory_bytes"], "B") if e.get("memory_bytes") else ""
+    cores = f"{e['cores']} cores" if e.get("cores") else ""
+    found = [
+        ("Created", e.get("created")),
+        ("gnomon", e.get("gnomon")),
+        ("Python", e.get("python")),
+        ("System", e.get("platform")),
+        ("Processor", ", ".join(plain(x, 80) for x in (e.get("processor"), cores, memory) if x)),
+        ("Device", e.get("device")),
+        ("Packages", packages),
+    ]
+    return [(key, plain(text, 400)) for key, text in found if text]
+
+
+def _settings_rows(record: Record) -> list[tuple[str, str]]:
+    s, subject = record.settings, record.subject
+    found = [
+        ("Confidence level", numbers.level(s["level"]) if isinstance(s.get("level"), float) else ""),
+        ("Seed", s.get("seed")),
+        *((f"Analysis: {plain(a.get('name'))}", _options(a)) for a in s.get("analyses") or ()),
+        ("Criteria file", (s.get("criteria") or {}).get("digest") or "none was given"),
+        ("Model", (subject.get("model") or {}).get("digest") or "none"),
+        ("Data", (subject.get("data") or {}).get("digest") or "unknown"),
+    ]
+    return [(key, plain(text, 400)) for key, text in found if text not in ("", None)]
+
+
+def _options(analysis: dict[str, Any]) -> str:
+    return ", ".join(f"{plain(k)} {plain(v, 80)}" for k, v in analysis.items() if k != "name") or "as it comes"
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+
+
+def _shown(value: Any) -> Any:
+    """The one door for text into the page: whatever the record holds, no control code and no endless line passes."""
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    text = clean(value)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+@cache
+def _style() -> str:
+    own = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    light, dark = palette.variables(palette.LIGHT), palette.variables(palette.DARK)
+    night = f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"
+    return "\n".join([f":root{{{light}}}", night, own, palette.recolouring(), ""])
+
+
+def _policy(style: str) -> str:
+    """What a browser may load for this page: nothing but its own style and pictures that stand in it."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"

@@ -1,0 +1,96 @@
+"""A record as a pull-request comment: verdict, findings, criteria, the largest gaps, what was not tested."""
+
+from __future__ import annotations
+
+import re
+
+from ..audit.record import Record
+from . import numbers, sentences, view, words
+from .plain import clean, plain
+
+GAPS = 8
+SPECIAL = re.compile(r"([\\`*_{}\[\]()<>!|~&$])")
+LIVE = re.compile(
+    r"([@#]|://|www\.)"
+)  # what a forge turns into mentions, references and links even where it is escaped
+
+
+def render(record: Record) -> str:
+    """The record as Markdown. Text from data or model is escaped: it makes no link, mention, image, table or HTML."""
+    shown = words.verdict(record.verdict)
+    name = escape(plain(record.subject.get("name") or "unnamed", 120))
+    blocks = [f"## {shown.symbol} {shown.word}: {name}", escape(view.verdict_sentence(record))]
+    blocks += [_findings(record), _criteria(record), _gaps(record), _numbers(record), _not_tested(record)]
+    blocks += [escape(view.own_cost(record)), _foot(record)]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is.
+
+    >>> escape("a|b <c> [d](e)")
+    'a\\\\|b \\\\<c\\\\> \\\\[d\\\\]\\\\(e\\\\)'
+    """
+    return LIVE.sub(lambda m: m[0][0] + "\u200b" + m[0][1:], SPECIAL.sub(r"\\\1", " ".join(clean(text).split("\n"))))
+
+
+def _findings(record: Record) -> str:
+    lines = [f"- **{said.symbol} {said.word}** {escape(said.text)}" for said in view.findings(record)]
+    return "\n".join(["### Findings", "", *lines]) if lines else ""
+
+
+def _criteria(record: Record) -> str:
+    rows = [
+        (
+            j.id,
+            j.asked,
+            j.target,
+            f"{j.measured} ({j.interval})" if j.interval != "–" else j.measured,
+            f"{j.symbol} {j.word}",
+        )
+        for j in view.register(record)
+    ]
+    return _table("Criteria", ("Criterion", "Asks for", "Target", "Measured", "Verdict"), rows)
+
+
+def _gaps(record: Record) -> str:
+    rows = [
+        (
+            f"{words.capital(words.metric(m.metric).title)}, {words.place(m.where)}",
+            sentences.join([plain(level, 40) for level in m.details.get("pair") or ()]) or "–",
+            numbers.value(m),
+            numbers.interval(m) or "–",
+            numbers.count(m.n),
+        )
+        for m in view.group_gaps(record)[:GAPS]
+    ]
+    return _table("Largest gaps between groups", ("Gap", "Lowest and highest", "Difference", "Interval", "Rows"), rows)
+
+
+def _numbers(record: Record) -> str:
+    rows = [
+        (words.title(m.metric), numbers.value(m), numbers.interval(m) or "–", numbers.count(m.n), m.kind)
+        for name in ("performance", "energy")
+        for m in view.headlines(record, name)
+    ]
+    return _table("For all rows together", ("Measure", "Value", "Interval", "Rows", "Origin"), rows)
+
+
+def _not_tested(record: Record) -> str:
+    return "\n".join(["### Not tested", "", *(f"- {escape(line)}" for line in view.not_tested(record))])
+
+
+def _foot(record: Record) -> str:
+    e = record.environment
+    model = view.digest((record.subject.get("model") or {}).get("digest"))
+    data = view.digest((record.subject.get("data") or {}).get("digest"))
+    told = [f"gnomon {plain(e.get('gnomon', ''))}", view.time(e.get("created", ""))]
+    told += [f"model {model}" if model else "no model", f"data {data}" if data else ""]
+    return "<sub>" + escape(" · ".join(t for t in told if t)) + "</sub>"
+
+
+def _table(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    if not rows:
+        return ""
+    lines = ["| " + " | ".join(map(escape, row)) + " |" for row in rows]
+    return "\n".join([f"### {title}", "", "| " + " | ".join(head) + " |", "|---" * len(head) + "|", *lines])

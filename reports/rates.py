@@ -1,0 +1,236 @@
+"""Charts of groups: how often each is decided how, and how far apart groups are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+
+from ..audit.measure import Measure, column
+from ..audit.record import Record
+from . import numbers, words
+from .figure import MOST, Figure, Row, Table, axis, names, themed, values
+from .palette import ACCENT, BAND, INK, MUTED
+from .plain import plain
+
+SHOWN = ("selection_rate", "true_positive_rate", "false_positive_rate")
+SHOWN_WITHOUT_POSITIVE = ("accuracy",)
+GAPS = ("selection_rate", "true_positive_rate", "false_positive_rate", "positive_predictive_value", "accuracy")
+STEP = 26  # pixels a row
+
+
+def by_attribute(record: Record) -> list[Figure]:
+    """For each attribute: every level's rates with intervals, and everyone's as a line."""
+    found = [
+        _attribute(record, str(a["name"]), list(map(str, a["levels"]))) for a in record.subject.get("attributes", ())
+    ]
+    return [figure for figure in found if figure is not None]
+
+
+def intersections(record: Record) -> Figure | None:
+    """Selection rates (else accuracy) of groups that two attributes form, largest first."""
+    for metric in (SHOWN[0], *SHOWN_WITHOUT_POSITIVE):
+        found = [m for m in _fairness(record) if m.metric == metric and len(m.where) == 2 and "class" not in m.where]
+        if any(m.value is not None for m in found):
+            break
+    else:
+        return None
+    found.sort(key=lambda m: (-m.n, words.place(m.where)))
+    everyone = [m for m in _fairness(record) if m.metric == metric and not m.where]
+    title = words.title(metric)
+    return Figure(
+        "groups-intersections",
+        "fairness",
+        f"{title} of groups formed by two attributes",
+        "Does it add up for those who belong to two groups at once?",
+        _forest(found[:MOST], everyone, (metric,), 560, [_group(m) for m in found]),
+        Table(
+            ("Group", "Rows", title, _head(found)), tuple(_cells(_group(m), [m]) for m in found), _left_out(len(found))
+        ),
+        "Each point is a group's rate, its line the interval; the dashed line is everyone. Groups with few rows "
+        "have long "
+        "lines: what they show may be chance.",
+    )
+
+
+def gaps(record: Record) -> Figure | None:
+    """The gaps across each attribute with their intervals, and the tolerance where a criterion states one."""
+    found = [
+        m
+        for name in GAPS
+        for m in _fairness(record)
+        if m.metric == name and m.statistic == "difference" and len(m.where) == 1
+    ]
+    if not any(m.value is not None for m in found):
+        return None
+    everything = [m for m in _fairness(record) if m.statistic == "difference"]
+    tolerances = _tolerances(record)
+    drawn = [m for m in found if m.value is not None][:MOST]
+    return Figure(
+        "groups-gaps",
+        "fairness",
+        "Gaps between groups",
+        "How far apart are the groups with the highest and the lowest rate, and how sure is that?",
+        _gap_chart(drawn, tolerances),
+        Table(
+            ("Gap", "Lowest and highest", "Difference", _head(found), "Tolerance", "Rows"),
+            tuple(_gap_cells(m, tolerances) for m in everything),
+        ),
+        "Each point is the difference between the two groups furthest apart, its line the interval. A shaded bar is "
+        "what a "
+        "criterion tolerates: a line wholly inside passes, wholly outside fails, across its end decides nothing.",
+    )
+
+
+def _attribute(record: Record, attribute: str, levels: list[str]) -> Figure | None:
+    own = [m for m in _fairness(record) if m.statistic == "value" and list(m.where) == [column(attribute)]]
+    metrics = [name for name in SHOWN if any(m.metric == name and m.value is not None for m in own)]
+    metrics = metrics or [n for n in SHOWN_WITHOUT_POSITIVE if any(m.metric == n and m.value is not None for m in own)]
+    if not metrics:
+        return None
+    by = {(m.metric, m.where[column(attribute)]): m for m in own}
+    levels = [level for level in levels if any((name, level) in by for name in metrics)]
+    ranked = sorted(levels, key=lambda level: -_rows(by, metrics, level))[:MOST]
+    shown = [level for level in levels if level in ranked]
+    everyone = [m for m in _fairness(record) if m.statistic == "value" and not m.where]
+    drawn = [by[name, level] for name in metrics for level in shown if (name, level) in by]
+    chart = _forest(
+        drawn, everyone, tuple(metrics), 226 if len(metrics) > 1 else 560, [plain(level) for level in shown]
+    )
+    columns = tuple(words.title(name) for name in metrics)
+    table = tuple(
+        _cells(plain(level), [by[name, level] for name in metrics if (name, level) in by]) for level in levels
+    )
+    overall = [m for name in metrics for m in everyone if m.metric == name]
+    head = _head(own)
+    return Figure(
+        f"groups-{_slug(attribute, record)}",
+        "fairness",
+        f"Rates by {plain(attribute)}",
+        f"Is each group of {plain(attribute)} treated alike?",
+        chart,
+        Table(
+            ("Group", "Rows", *(c for column in columns for c in (column, head))),
+            (*table, _cells("everyone", overall)) if len(overall) == len(metrics) else table,
+            _left_out(len(levels)),
+        ),
+        "Each point is a group's rate, its line the interval; the dashed line is everyone. Where two lines lie far "
+        "apart, the "
+        "groups differ; where they overlap widely, these rows cannot tell them apart. "
+        + " ".join(f"{c}: {words.metric(n).meaning}" for c, n in zip(columns, metrics, strict=True)),
+    )
+
+
+def _forest(
+    drawn: Sequence[Measure], everyone: Sequence[Measure], metrics: tuple[str, ...], width: int, order: list[str]
+) -> alt.TopLevelMixin:
+    rows: list[Row] = [
+        {
+            "name": _group(m),
+            "metric": words.title(m.metric),
+            "value": m.value,
+            "low": m.low,
+            "high": m.high,
+            "shown": numbers.value(m) if m.value is not None else "not measured",
+            "everyone": next((e.value for e in everyone if e.metric == m.metric), None),
+        }
+        for m in drawn
+    ]
+    base = alt.Chart().encode(y=names(sort=list(dict.fromkeys(order))))
+    scale = alt.Scale(zero=False, nice=True, padding=14)
+    x = alt.X("value:Q", scale=scale, axis=axis("", "%", ticks=4))
+    overall = base.mark_tick(color=MUTED, thickness=1.5, size=STEP, opacity=0.6).encode(x=alt.X("everyone:Q"))
+    lines = base.mark_rule(color=ACCENT, strokeWidth=2.5, opacity=0.55).encode(x=alt.X("low:Q"), x2=alt.X2("high"))
+    dots = base.mark_point(color=ACCENT, filled=True, size=70, opacity=1).encode(x=x)
+    text = base.mark_text(dy=-11, fontSize=11, color=INK).encode(x=alt.X("value:Q"), text=alt.Text("shown:N"))
+    missing = (
+        base.transform_filter("datum.value === null")
+        .mark_text(fontSize=11, color=MUTED, align="left")
+        .encode(x=alt.value(4), text=alt.Text("shown:N"))
+    )
+    text = text.transform_filter("datum.value !== null")
+    layers = alt.layer(overall, lines, dots, text, missing).properties(width=width, height=alt.Step(STEP + 8))
+    titles = [words.title(name) for name in metrics]
+    chart = layers.properties(data=values(rows)).facet(column=alt.Column("metric:N", sort=titles, title=None))
+    return themed(chart.resolve_scale(x="independent"))
+
+
+def _gap_chart(drawn: Sequence[Measure], tolerances: dict[tuple[str, str], float]) -> alt.TopLevelMixin:
+    rows: list[Row] = [
+        {
+            "name": f"{words.capital(words.metric(m.metric).title)} · {plain(m.where['attribute'], 24)}",
+            "value": m.value,
+            "low": m.low,
+            "high": m.high,
+            "zero": 0,
+            "tolerance": tolerances.get((m.metric, m.where["attribute"])),
+            "shown": numbers.value(m),
+        }
+        for m in drawn
+    ]
+    base = alt.Chart(values(rows)).encode(y=names(sort=[r["name"] for r in rows], limit=260))
+    tolerated = base.transform_filter("datum.tolerance !== null")
+    x = alt.X("value:Q", scale=alt.Scale(zero=True, nice=True), axis=axis("difference in rate", "%"))
+    band = tolerated.mark_bar(color=BAND, size=STEP).encode(x=alt.X("zero:Q"), x2=alt.X2("tolerance"))
+    end = tolerated.mark_tick(color=MUTED, thickness=2, size=STEP).encode(x=alt.X("tolerance:Q"))
+    lines = base.mark_rule(color=ACCENT, strokeWidth=2.5, opacity=0.55).encode(x=alt.X("low:Q"), x2=alt.X2("high"))
+    dots = base.mark_point(color=ACCENT, filled=True, size=70, opacity=1).encode(x=x)
+    text = base.mark_text(dy=-11, fontSize=11, color=INK).encode(x=alt.X("value:Q"), text=alt.Text("shown:N"))
+    return themed(alt.layer(band, end, lines, dots, text).properties(width=560, height=alt.Step(STEP + 8)))
+
+
+def _tolerances(record: Record) -> dict[tuple[str, str], float]:
+    """What criteria tolerate, by metric and attribute, in the order they were judged."""
+    found: dict[tuple[str, str], float] = {}
+    for finding in record.findings:
+        p = finding.parameters
+        most = p.get("at_most")
+        if finding.message == "criterion" and p.get("statistic") == "difference" and most is not None:
+            found.setdefault((p["metric"], p["where"].get("attribute", "")), most)
+    return found
+
+
+def _gap_cells(m: Measure, tolerances: dict[tuple[str, str], float]) -> tuple[str, ...]:
+    pair = m.details.get("pair")
+    tolerance = tolerances.get((m.metric, m.where.get("attribute", "")))
+    name = f"{words.capital(words.metric(m.metric).title)} · {plain(m.where.get('attribute', ''))}"
+    name += f" · class {plain(m.where['class'])}" if "class" in m.where else ""
+    return (
+        name,
+        f"{plain(pair[0])}, {plain(pair[1])}" if pair else "–",
+        numbers.value(m),
+        numbers.interval(m) or "–",
+        "–" if tolerance is None else numbers.points(tolerance),
+        numbers.count(m.n),
+    )
+
+
+def _cells(name: str, found: Sequence[Measure]) -> tuple[str, ...]:
+    rates = [cell for m in found for cell in (numbers.value(m), numbers.interval(m) or "–")]
+    return (name, numbers.count(max((m.n for m in found), default=0)), *rates)
+
+
+def _rows(by: dict[tuple[str, str], Measure], metrics: Sequence[str], level: str) -> int:
+    return max((by[name, level].n for name in metrics if (name, level) in by), default=0)
+
+
+def _fairness(record: Record) -> list[Measure]:
+    return [m for m in record.measures if m.analysis == "fairness"]
+
+
+def _group(m: Measure) -> str:
+    return " · ".join(plain(v, 40) for _, v in sorted(m.where.items()))
+
+
+def _head(found: Sequence[Measure]) -> str:
+    levels = {m.level for m in found}
+    return f"{numbers.level(levels.pop())} interval" if len(levels) == 1 else "Interval"
+
+
+def _left_out(levels: int) -> str:
+    return f"The chart shows the {MOST} largest of {levels} groups; this table holds them all." if levels > MOST else ""
+
+
+def _slug(attribute: str, record: Record) -> str:
+    place = [str(a["name"]) for a in record.subject["attributes"]].index(attribute)
+    return f"attribute-{place + 1}"

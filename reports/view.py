@@ -1,0 +1,404 @@
+"""What every page says of a record, before any markup: the verdict's sentence, the tiles, what was not tested.
+
+The HTML report, the terminal and the pull-request comment show these same lines, so that they never disagree.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ..audit.findings import SEVERITIES, Finding, Verdict
+from ..audit.measure import Measure
+from ..audit.record import Record
+from . import numbers, sentences, words
+from .plain import plain
+
+ORDER = ("data", "performance", "fairness", "explanations", "energy")
+GAPS = ("selection_rate", "accuracy", "mean_absolute_error")  # what the tile on groups shows, the first that is there
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A finding as it is read."""
+
+    verdict: str
+    symbol: str
+    word: str
+    headline: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One of the three large numbers.
+
+    Attributes:
+        number: empty where it was not tested; then `text` says so.
+        sure: interval and rows.
+        kind: how the number came about.
+    """
+
+    question: str
+    number: str
+    text: str
+    sure: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A row of the criteria register: what was asked beside what was measured."""
+
+    id: str
+    asked: str
+    target: str
+    measured: str
+    interval: str
+    verdict: str
+    symbol: str
+    word: str
+    why: str
+    clauses: str
+
+
+def findings(record: Record) -> list[Said]:
+    """The findings as sentences, what matters most first: what fails, what is open, warnings, what passes, notes."""
+    return [_said(f) for f in sorted(record.findings, key=_weight)]
+
+
+def verdict_sentence(record: Record) -> str:
+    """The verdict in a sentence that counts: "Of 6 checks against the criteria, 1 fails and 5 pass."."""
+    stopped = [f for f in record.findings if f.verdict is Verdict.ERROR and "criterion" not in f.parameters]
+    if stopped:
+        return f"{sentences.finding(stopped[0])} So nothing passes.{_counts(record)}"
+    return _counts(record).strip() or words.verdict("NOT_JUDGED").meaning
+
+
+def _counts(record: Record) -> str:
+    judged = [f for f in record.findings if "criterion" in f.parameters]
+    counts = Counter(f.verdict for f in judged if f.verdict is not Verdict.NOT_JUDGED)
+    if not counts:
+        return ""
+    total = counts.total()
+    told = [_counted(v, n) for v in COUNTED if (n := counts[v])]
+    return f" Of {total} check{'s' if total > 1 else ''} against the criteria, {sentences.join(told)}."
+
+
+COUNTED: dict[Verdict, tuple[str, str]] = {
+    Verdict.ERROR: ("ends in an error", "end in errors"),
+    Verdict.FAIL: ("fails", "fail"),
+    Verdict.INCONCLUSIVE: ("is inconclusive", "are inconclusive"),
+    Verdict.NOT_MEASURED: ("could not be measured", "could not be measured"),
+    Verdict.PASS: ("passes", "pass"),
+}
+
+
+def tiles(record: Record) -> list[Tile]:
+    """What it decides on, for whom it works worse, what it costs."""
+    return [_decides_on(record), _for_whom(record), _costs(record)]
+
+
+def facts(record: Record) -> list[tuple[str, str]]:
+    """What was audited, in a few lines."""
+    s, card = record.subject, record.subject.get("card") or {}
+    model, data = s.get("model") or {}, s.get("data") or {}
+    rows, split = s.get("rows") or data.get("rows") or 0, SPLITS.get(str(s.get("split")), SPLITS["unknown"])
+    found = [
+        ("Purpose", plain(card.get("purpose") or "not provided", 300)),
+        ("Decides", task(s.get("task") or {})),
+        ("Rows", f"{numbers.count(rows)}, {split}"),
+        (
+            "People",
+            "; ".join(_attribute(a) for a in s.get("attributes") or ()) or "no sensitive attribute was declared",
+        ),
+        ("Model", _model(model)),
+        ("Data", _joined(plain(data.get("origin") or "", 160), digest(data.get("digest")))),
+        (
+            "Audited",
+            f"{time(record.environment.get('created', ''))} with gnomon {plain(record.environment.get('gnomon', ''))}",
+        ),
+    ]
+    owner = _joined(
+        plain(card.get("owner") or "", 80), f"version {plain(card['version'], 40)}" if card.get("version") else ""
+    )
+    return found + ([("Owner", owner)] if owner else [])
+
+
+SPLITS = {
+    "test": "held out from training",
+    "train": "rows that the model was trained on",
+    "unknown": "nobody says whether they were held out from training",
+}
+
+
+def task(declared: dict[str, Any]) -> str:
+    """What the model decides, in words."""
+    if declared.get("kind") == "binary":
+        positive, negative = plain(declared.get("positive")), plain(declared.get("negative"))
+        threshold = declared.get("threshold", 0.5)
+        return f"“{positive}” or “{negative}”: selected means “{positive}”, from a score of {threshold:g} on"
+    if declared.get("kind") == "multiclass":
+        classes = [plain(c, 24) for c in declared.get("classes", ())]
+        return f"one of {len(classes)} classes: {', '.join(classes[:12])}{' …' if len(classes) > 12 else ''}"
+    unit = plain(declared.get("unit") or "")
+    return f"a number{f', in {unit}' if unit not in ('', '1') else ''}"
+
+
+def not_tested(record: Record) -> list[str]:
+    """What this audit says nothing about."""
+    present = {m.analysis for m in record.measures if m.value is not None} | {e.analysis for e in record.exhibits}
+    found = [words.analysis(name).skipped for name in ORDER if name not in present]
+    found += _unmeasured(record.measures)
+    return [*found, ALWAYS]
+
+
+ALWAYS = (
+    "Changed or hostile inputs, drift over time, and what the decisions do to people were not tested: this version "
+    "has no "
+    "such analysis."
+)
+
+
+def own_cost(record: Record) -> str:
+    """What the audit itself took."""
+    whole = next((c for c in record.costs if "/" not in c.phase), None)
+    if whole is None:
+        return "What this audit itself took was not recorded."
+    took = numbers.quantity(whole.seconds, "s")
+    if whole.joules is None:
+        return f"This audit took {took}. Its energy was not measured."
+    span = ""
+    if whole.joules_low is not None and whole.joules_high is not None:
+        factor, _ = numbers.scale(whole.joules, "J")
+        span = (
+            f" ({numbers.significant(whole.joules_low / factor)} to {numbers.significant(whole.joules_high / factor)})"
+        )
+    share = whole.measured or 0.0
+    kind = "estimated" if share == 0 else "measured" if share == 1 else f"{numbers.percent(share)} of it measured"
+    carbon = _find(record, "carbon", "energy")
+    grams = f" It emitted {numbers.value(carbon)}." if carbon and carbon.value is not None else ""
+    return f"This audit took {took} and {numbers.quantity(whole.joules, 'J')}{span}, {kind}.{grams}"
+
+
+def register(record: Record) -> list[Judged]:
+    """Every criterion with its target beside what was measured."""
+    return [_judged(f) for f in record.findings if "criterion" in f.parameters]
+
+
+def sections(record: Record) -> list[str]:
+    """The analyses that left measures or exhibits, the known ones in the order of a report."""
+    present = {m.analysis for m in record.measures} | {e.analysis for e in record.exhibits}
+    return [*(n for n in ORDER if n in present), *sorted(present - set(ORDER))]
+
+
+def headlines(record: Record, analysis: str) -> list[Measure]:
+    """What the analysis measured of all rows together."""
+    return [m for m in record.measures if m.analysis == analysis and not m.where and m.statistic == "value"]
+
+
+def group_gaps(record: Record) -> list[Measure]:
+    """The differences across attributes, largest first."""
+    found = [
+        m for m in record.measures if m.analysis == "fairness" and m.statistic == "difference" and m.value is not None
+    ]
+    return sorted(found, key=lambda m: (-(m.value or 0), m.metric, words.place(m.where)))
+
+
+def answer(record: Record, analysis: str) -> list[str]:
+    """What an analysis found, in a sentence or a few: its own findings, else its headline numbers."""
+    found = [f for f in record.findings if f.message != "criterion" and analysis_of(record, f) == analysis]
+    own = [sentences.finding(f) for f in sorted(found, key=_weight)]
+    if analysis == "fairness":
+        leading = [m for name in GAPS for m in group_gaps(record) if m.metric == name and "class" not in m.where]
+        own += [sentences.measured(m) for m in leading if sentences.measured(m) not in own][:4]
+    if analysis == "data":
+        own = [*_rows_judged(record), *own]
+    if analysis == "explanations":
+        own += [sentences.measured(m) for m in record.measures if m.metric == "rank_agreement"]
+    if analysis == "performance" or not own:
+        own = [sentences.measured(m) for m in headlines(record, analysis)[:1]] + own
+    return list(dict.fromkeys(own))
+
+
+def _rows_judged(record: Record) -> list[str]:
+    rows, twice, seen = (_find(record, name, "data") for name in ("rows", "duplicate_rows", "train_test_overlap"))
+    if rows is None or rows.value is None:
+        return []
+    told = [f"{numbers.value(rows)} rows were judged"]
+    if twice and twice.value is not None:
+        told.append(f"{numbers.value(twice)} of them repeat an earlier one")
+    if seen and seen.value is not None:
+        told.append(f"{numbers.value(seen)} also stand in the training data")
+    return [sentences.join(told) + "."]
+
+
+def analysis_of(record: Record, found: Finding) -> str:
+    """The analysis a finding belongs to."""
+    for place in found.evidence:
+        if 0 <= place < len(record.measures):
+            return record.measures[place].analysis
+    return HOMES.get(found.message) or str(found.parameters.get("analysis", ""))
+
+
+HOMES = {
+    "audited_on_training_rows": "data",
+    "train_test_overlap": "data",
+    "largest_gap": "fairness",
+    "drivers": "explanations",
+    "methods_disagree": "explanations",
+    "unknown_location": "energy",
+    "energy_per_1000": "energy",
+}
+
+
+def time(stamp: object) -> str:
+    """A time as people write it: "2026-11-22 10:00 UTC"; what is no time stays as it is."""
+    try:
+        moment = datetime.fromisoformat(str(stamp))
+    except ValueError:
+        return plain(stamp)
+    zone = moment.strftime("%z")
+    return moment.strftime("%Y-%m-%d %H:%M") + (" UTC" if zone == "+0000" else f" {zone}" if zone else "")
+
+
+def digest(name: str | None) -> str:
+    """A digest as far as a person compares it."""
+    return "" if not name else plain(name, 19).removesuffix("…")
+
+
+def _said(f: Finding) -> Said:
+    shown = words.verdict(f.verdict) if f.verdict is not Verdict.NOT_JUDGED else words.NOTES[f.severity]
+    return Said(f.verdict.value, shown.symbol, shown.word, sentences.headline(f), sentences.finding(f))
+
+
+def _weight(f: Finding) -> tuple[int, int]:
+    severity = SEVERITIES.index(f.severity)
+    if f.verdict is Verdict.NOT_JUDGED:
+        return (2 if f.severity in ("high", "medium") else 4, 9 if f.message == "unknown_location" else severity)
+    return ({Verdict.ERROR: 0, Verdict.FAIL: 0, Verdict.PASS: 3}.get(f.verdict, 1), severity)
+
+
+def _counted(verdict: Verdict, n: int) -> str:
+    return f"{n} {COUNTED[verdict][n > 1]}"
+
+
+def _decides_on(record: Record) -> Tile:
+    question = "What does it decide on?"
+    found = [m for m in record.measures if m.metric == "mean_absolute_attribution" and m.value is not None]
+    if not found:
+        looks = any(e.kind in ("attribution_images", "mean_attribution_image") for e in record.exhibits)
+        see = (
+            "Where it looks is shown as pictures under “Explanations”."
+            if looks
+            else words.analysis("explanations").skipped
+        )
+        return Tile(question, "", see)
+    method = found[0].where.get("method", "")
+    own = sorted((m for m in found if m.where.get("method", "") == method), key=lambda m: -(m.value or 0))
+    first, total = own[0], sum(m.value or 0 for m in own)
+    share = numbers.percent((first.value or 0) / total) if total else numbers.value(first)
+    next_ones = sentences.join([plain(m.where["feature"], 32) for m in own[1:3]])
+    return Tile(
+        question,
+        plain(first.where["feature"], 28),
+        f"carries {share} of all attribution" + (f", then {next_ones}." if next_ones else "."),
+        f"{numbers.value(first)} on average; {sentences.evidence(first)}",
+        f"{first.kind}, {plain(method).replace('_', ' ')}",
+    )
+
+
+def _for_whom(record: Record) -> Tile:
+    question = "For whom does it work worse?"
+    gaps = group_gaps(record)
+    found = next((m for name in GAPS for m in gaps if m.metric == name and "class" not in m.where), None)
+    if found is None:
+        return Tile(question, "", words.analysis("fairness").skipped)
+    pair = [plain(p, 32) for p in found.details.get("pair") or ()]
+    between = f" between {pair[0]} (lower) and {pair[1]}" if len(pair) == 2 else ""
+    text = f"{words.metric(found.metric).title}, across {plain(found.where.get('attribute', ''))}{between}."
+    return Tile(question, numbers.value(found), words.capital(text), sentences.evidence(found), found.kind)
+
+
+def _costs(record: Record) -> Tile:
+    question = "What does it cost?"
+    found = _find(record, "energy_per_1000_predictions", "energy")
+    if found is None or found.value is None:
+        reason = f"Not measured: {plain(found.reason, 160)}." if found else words.analysis("energy").skipped
+        return Tile(question, "", reason)
+    carbon = _find(record, "carbon_per_1000_predictions", "energy")
+    text = "per 1,000 predictions"
+    if carbon and carbon.value is not None:
+        span = numbers.interval(carbon)
+        text += f", and {numbers.value(carbon)}" + (f" ({span})" if span else "")
+    origin = found.kind if found.kind == "measured" else ""
+    return Tile(question, numbers.value(found), text + ".", sentences.evidence(found), origin)
+
+
+def _judged(f: Finding) -> Judged:
+    p, shown = f.parameters, words.verdict(f.verdict)
+    why, clauses = plain(p.get("why", ""), 300), ", ".join(plain(c) for c in f.clauses)
+    if f.message != "criterion":
+        return Judged(plain(p["criterion"]), plain(p.get("asks", ""), 120), "–", "–", "–", *_verdict(f), why, clauses)
+    m = sentences.as_measure(p)
+    return Judged(
+        plain(p["criterion"]),
+        f"{words.title(m.metric, m.statistic)}, {words.place(m.where)}",
+        sentences.target(p.get("at_least"), p.get("at_most"), m.metric, m.statistic, m.unit),
+        numbers.value(m),
+        numbers.interval(m) or "–",
+        f.verdict.value,
+        shown.symbol,
+        shown.word,
+        why,
+        clauses,
+    )
+
+
+def _verdict(f: Finding) -> tuple[str, str, str]:
+    shown = words.verdict(f.verdict)
+    return f.verdict.value, shown.symbol, shown.word
+
+
+def _unmeasured(measures: Iterable[Measure]) -> list[str]:
+    """Reasons with the numbers that are missing for them, most frequent first."""
+    by: dict[str, list[Measure]] = {}
+    for m in measures:
+        if m.value is None:
+            by.setdefault(plain(m.reason, 160), []).append(m)
+    ranked = sorted(by.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    return [f"{_missing(found)}: {reason}." for reason, found in ranked[:8]]
+
+
+def _missing(found: list[Measure]) -> str:
+    titles = list(dict.fromkeys(words.metric(m.metric).title for m in found))
+    places = list(dict.fromkeys(words.place(m.where) for m in found))
+    what = words.capital(sentences.join(titles)) if len(titles) <= 3 else f"{len(found)} numbers"
+    more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+    return f"{what} for {'; '.join(places[:3])}{more}"
+
+
+def _find(record: Record, metric: str, analysis: str) -> Measure | None:
+    found = (m for m in record.measures if m.metric == metric and m.analysis == analysis and not m.where)
+    return next((m for m in found if m.statistic == "value"), None)
+
+
+def _attribute(a: dict[str, Any]) -> str:
+    levels = [plain(level, 32) for level in a.get("levels", ())]
+    return (
+        f"{plain(a.get('name'))} ({', '.join(levels[:8])}{f' and {len(levels) - 8} more' if len(levels) > 8 else ''})"
+    )
+
+
+def _model(model: dict[str, Any]) -> str:
+    if not model:
+        return "none: predictions came with the data"
+    size = f"{numbers.count(model['parameters'])} parameters" if model.get("parameters") else ""
+    return _joined(plain(model.get("class", "")), size, digest(model.get("digest")))
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(p for p in parts if p)

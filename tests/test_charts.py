@@ -1,0 +1,174 @@
+"""Charts: what they show is what the record holds, beside a table of the same, drawn the same each time."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+
+import pytest
+from gnomon.audit.measure import Measure
+from gnomon.audit.record import Exhibit, Record
+from gnomon.reports import palette, svg
+from gnomon.reports.charts import Figure, charts
+from gnomon.reports.figure import MOST
+from gnomon.reports.plain import NAME
+from golden import sample
+
+RECORDS = {"binary": sample.binary(), "image": sample.image()}
+FIGURES = [figure for record in RECORDS.values() for figure in charts(record)]
+
+
+def draw(figure: Figure) -> str:
+    return svg.draw(figure.chart, figure.id, figure.title, figure.reading)
+
+
+def texts(drawn: str) -> list[str]:
+    return [e.text or "" for e in ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")]
+
+
+def empty(record: Record) -> Record:
+    return replace(record, measures=(), exhibits=(), findings=(), costs=(), verdict="NOT_JUDGED")
+
+
+def many_levels(names: list[str]) -> Record:
+    rates = [
+        Measure(
+            analysis="fairness", metric="selection_rate", where={"region": n}, value=0.5, low=0.4, high=0.6, n=100 + i
+        )
+        for i, n in enumerate(names)
+    ]
+    record = sample.binary()
+    subject = {**record.subject, "attributes": [{"name": "region", "levels": names}]}
+    return replace(empty(record), subject=subject, measures=tuple(rates))
+
+
+def test_each_kind_of_figure_appears_once():
+    assert [f.id for f in charts(RECORDS["binary"])] == [
+        "data-shares",
+        "performance-confusion",
+        "performance-histogram",
+        "performance-calibration",
+        "performance-roc",
+        "groups-attribute-1",
+        "groups-attribute-2",
+        "groups-intersections",
+        "groups-gaps",
+        "explanations-ranking",
+        "explanations-rows",
+        "energy-phases",
+    ]
+    assert [f.id for f in charts(RECORDS["image"])] == ["performance-confusion", "explanations-images"]
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda f: f.id)
+def test_every_figure_has_a_table_of_its_numbers_and_says_how_to_read_it(figure):
+    assert figure.table.rows
+    assert all(len(row) == len(figure.table.columns) for row in figure.table.rows)
+    assert all(isinstance(cell, str) and cell for row in figure.table.rows for cell in row)
+    assert figure.question.endswith("?")
+    assert figure.reading.endswith(".")
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda f: f.id)
+def test_a_drawing_is_the_same_each_time_and_names_itself(figure):
+    drawn = draw(figure)
+    assert drawn == draw(figure)
+    root = ElementTree.fromstring(drawn)
+    assert root.get("role") == "img"
+    assert texts(drawn), "text stays text"
+    ids = re.findall(r' id="([^"]+)"', drawn)
+    assert all(name.startswith(figure.id) for name in ids)
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda f: f.id)
+def test_drawings_use_the_palette_alone_so_that_a_dark_page_can_recolour_them(figure):
+    used = set(re.findall(r'(?:fill|stroke)="(#[0-9a-fA-F]+)"', draw(figure)))
+    assert used <= set(palette.LIGHT.values())
+    assert palette.LIGHT.keys() == palette.DARK.keys()
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda f: f.id)
+def test_a_figure_is_valid_vega_lite_as_the_dashboard_sends_it(figure):
+    assert figure.chart.to_dict()["$schema"].startswith("https://vega.github.io/schema/vega-lite/")
+
+
+def test_an_empty_record_has_no_figures():
+    assert charts(empty(sample.binary())) == ()
+
+
+def test_of_forty_levels_the_chart_shows_the_largest_and_the_table_all():
+    names = [f"Region {i:02d}" for i in range(40)]
+    (figure,) = charts(many_levels(names))
+    drawn = texts(draw(figure))
+    assert [n for n in names if n in drawn] == names[40 - MOST :]
+    assert [row[0] for row in figure.table.rows] == names
+    assert str(MOST) in figure.table.note
+
+
+def test_a_long_name_does_not_push_the_chart_off_the_page():
+    (figure,) = charts(many_levels(["x" * 10_000, "short"]))
+    drawn = draw(figure)
+    width = float(ElementTree.fromstring(drawn).get("width", "0"))
+    assert width < 900
+    assert max(map(len, texts(drawn))) <= NAME
+
+
+def test_text_in_a_drawing_is_data_even_where_it_looks_like_markup_or_a_number_to_trim():
+    names = ["0.123456", "clip7", '<b role="x">', 'a class="b"']
+    (figure,) = charts(many_levels(names))
+    assert set(names) <= set(texts(draw(figure)))
+
+
+def test_an_undefined_rate_is_said_and_not_drawn_at_zero():
+    figure = next(f for f in charts(RECORDS["binary"]) if f.id == "groups-attribute-1")
+    row = next(row for row in figure.table.rows if row[0] == "Non-binary")
+    assert row[2] == "not measured: no rows of this group"
+    assert "not measured" in texts(draw(figure))
+
+
+def test_the_tolerance_of_a_criterion_stands_beside_its_gap():
+    figure = next(f for f in charts(RECORDS["binary"]) if f.id == "groups-gaps")
+    row = next(row for row in figure.table.rows if row[0] == "Selection rate · sex")
+    assert row[2:5] == ("19.5\u00a0points", "18.8 to 20.2", "10.0\u00a0points")
+
+
+def test_estimated_energy_is_told_apart_by_outline_and_by_word():
+    figure = next(f for f in charts(RECORDS["binary"]) if f.id == "energy-phases")
+    drawn = draw(figure)
+    assert "stroke-dasharray" in drawn
+    assert any(text.endswith(", estimated") for text in texts(drawn))
+
+
+def test_the_numbers_in_a_confusion_chart_are_the_counts():
+    counts = [[5, 0], [7, 1234]]
+    record = replace(
+        empty(sample.binary()),
+        exhibits=(Exhibit("performance", "confusion", {"classes": ["a", "b"], "counts": counts}),),
+    )
+    (figure,) = charts(record)
+    assert {"5", "0", "7", "1,234"} <= set(texts(draw(figure)))
+
+
+def shown_images(pixels) -> Figure:
+    record = sample.image()
+    exhibits = [
+        replace(e, data={**e.data, "rows": [{**row, "pixels": pixels} for row in e.data["rows"]]})
+        if e.kind == "attribution_images"
+        else e
+        for e in record.exhibits
+    ]
+    return next(f for f in charts(replace(record, exhibits=tuple(exhibits))) if f.id == "explanations-images")
+
+
+def test_pictures_themselves_are_drawn_only_where_the_record_carries_them():
+    assert "what came in" not in texts(draw(shown_images(None)))
+    assert texts(draw(shown_images([[0.0, 1.0], [0.5, 0.25]]))).count("what came in") == 5
+
+
+def test_a_predicted_value_is_no_percentage_and_a_missing_label_no_word():
+    row = {"row": "a", "score": 0.5, "decision": None, "target": None, "reason": "largest error"}
+    data = {"method": "m", "explained": "value", "rows": [{**row, "features": ["x"], "attributions": [1.0]}]}
+    (figure,) = charts(replace(empty(sample.binary()), exhibits=(Exhibit("explanations", "attribution_rows", data),)))
+    assert figure.table.rows[0][1:4] == ("–", "–", "0.500")

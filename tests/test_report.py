@@ -1,0 +1,292 @@
+"""Pages: offline, whole, the same each time, readable by a strict parser, and safe whatever the record holds."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import html5lib
+import pytest
+from gnomon.audit.findings import Finding, Verdict
+from gnomon.audit.measure import Measure, undefined
+from gnomon.audit.messages import Message
+from gnomon.audit.record import Record
+from gnomon.reports import console, html, markdown, sentences, view, words
+from golden import sample
+
+HERE = Path(__file__).with_name("golden")
+RECORDS = {"binary": sample.binary(), "image": sample.image()}
+PAGES = {name: html.render(record) for name, record in RECORDS.items()}
+HOSTILE = (
+    "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'`${7*7}{{7*7}}\u202e\u200f\x1b[31m\x07\ud800"
+)
+
+
+def tree(page: str):
+    return html5lib.HTMLParser(html5lib.getTreeBuilder("etree"), strict=True, namespaceHTMLElements=False).parse(page)
+
+
+def hostile(record: Record, text: str) -> Record:
+    """The record with the text put into every string that comes from data, model, user or another version."""
+
+    def poison(value, key=""):
+        if isinstance(value, str):
+            return value if key in ("kind", "split") else value + text
+        if isinstance(value, dict):
+            return {k: poison(v, k) for k, v in value.items()}
+        return [poison(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+    measures = [
+        replace(
+            m,
+            where={k: v if k in ("phase",) else v + text for k, v in m.where.items()},
+            reason=m.reason and m.reason + text,
+            method=m.method + text,
+            details=poison(m.details),
+        )
+        for m in record.measures
+    ]
+    return replace(
+        record,
+        subject=poison(record.subject),
+        environment=poison(record.environment),
+        settings=poison(record.settings),
+        measures=tuple(measures),
+        exhibits=tuple(replace(e, data=poison(e.data), where=poison(e.where)) for e in record.exhibits),
+        findings=tuple(replace(f, parameters=poison_parameters(f.parameters, poison)) for f in record.findings),
+        limitations=(*record.limitations, Message("key" + text, {"a" + text: text})),
+    )
+
+
+def poison_parameters(parameters, poison):
+    kept = ("metric", "statistic", "unit", "analysis", "kind")
+    return {k: v if k in kept else poison(v) for k, v in parameters.items()}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_renders_to_the_same_bytes_each_time(name):
+    again = Record.from_json(RECORDS[name].to_json())
+    assert html.render(again) == PAGES[name]
+    assert console.render(again) == console.render(RECORDS[name])
+    assert markdown.render(again) == markdown.render(RECORDS[name])
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_page_is_valid_html_with_ordered_headings_and_named_landmarks(name):
+    root = tree(PAGES[name])
+    assert root.get("lang") == "en"
+    levels = [int(e.tag[1]) for e in root.iter() if re.fullmatch(r"h[1-6]", str(e.tag))]
+    assert levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in pairwise(levels))
+    assert len(list(root.iter("main"))) == len(list(root.iter("nav"))) == 1
+    ids = [e.get("id") for e in root.iter() if e.get("id")]
+    assert len(ids) == len(set(ids))
+    anchors = [e.get("href")[1:] for e in root.iter("a") if e.get("href", "").startswith("#")]
+    assert set(anchors) <= set(ids)
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_every_figure_carries_its_table_with_named_columns_and_rows(name):
+    for figure in tree(PAGES[name]).iter("figure"):
+        table = figure.find("details//table")
+        assert table is not None
+        assert all(e.get("scope") in ("col", "row") for e in table.iter("th"))
+        assert figure.find("figcaption") is not None
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_page_asks_for_nothing_and_runs_nothing(name):
+    root = tree(PAGES[name])
+    assert not {"script", "iframe", "object", "embed", "link", "form"} & {str(e.tag) for e in root.iter()}
+    for element in root.iter():
+        for key, value in element.attrib.items():
+            key = str(key)
+            assert not key.startswith("on"), key
+            assert key != "style", "the policy forbids inline styles"
+            if key.endswith(("href", "src")):
+                assert value.startswith(("#", "data:image/png;base64,")), value
+    without_names = PAGES[name].replace("http://www.w3.org/2000/svg", "")
+    assert not re.search(r"https?://|url\((?!#)|@import", without_names)
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_the_policy_lets_a_browser_load_this_pages_own_style_and_nothing_else(name):
+    root = tree(PAGES[name])
+    policy = next(e.get("content") for e in root.iter("meta") if e.get("http-equiv") == "Content-Security-Policy")
+    (style,) = root.iter("style")
+    digest = base64.b64encode(hashlib.sha256((style.text or "").encode()).digest()).decode()
+    assert "default-src 'none'" in policy
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert "script-src" not in policy
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_page_is_small(name):
+    assert len(PAGES[name].encode()) < 1_000_000
+
+
+def test_a_page_of_thousands_of_measures_stays_under_a_megabyte_and_says_what_it_left_out():
+    many = [
+        Measure(analysis="fairness", metric="accuracy", where={"region": f"{i} " + "long name " * 9}, value=0.5, n=i)
+        for i in range(9_000)
+    ]
+    page = html.render(replace(RECORDS["binary"], measures=RECORDS["binary"].measures + tuple(many)))
+    assert len(page.encode()) < 1_000_000
+    assert "record.json holds them all" in page
+
+
+def test_rendering_loads_no_torch():
+    code = "import sys; from gnomon.reports import html, console, markdown, charts; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("text", [HOSTILE, "x" * 10_000, "‮⁦" * 50], ids=["markup", "endless", "directions"])
+def test_hostile_text_becomes_no_element_no_attribute_and_no_escape(name, text):
+    page = html.render(hostile(RECORDS[name], text))
+    elements = {str(e.tag) for e in tree(page).iter()}
+    assert elements <= {str(e.tag) for page in PAGES.values() for e in tree(page).iter()}
+    attributes = {str(k) for e in tree(page).iter() for k in e.attrib}
+    assert attributes <= {str(k) for page in PAGES.values() for e in tree(page).iter() for k in e.attrib}
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\u200e\u200f\x1b\x07\ud800]", page)
+    assert "x" * 1_000 not in page
+    assert len(page.encode()) < 1_000_000
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_hostile_text_reaches_neither_terminal_nor_forge(name):
+    record = hostile(RECORDS[name], HOSTILE + " @someone #1 https://example.org |\n# a")
+    told = console.render(record)
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", told)
+    comment = markdown.render(record)
+    assert not re.search(r"(?<!\\)<(?!/?sub>)", comment)
+    assert not re.search(r"[@#]\w|://|^# ", comment)
+
+
+def test_a_terminal_of_any_width_gets_no_line_beyond_it_but_tables():
+    for width in (60, 100, 160):
+        lines = console.render(RECORDS["binary"], width).splitlines()
+        prose = [line for line in lines if line.startswith((" " * 18, "  – ", "This", "Of"))]
+        assert prose
+        assert max(map(len, prose)) <= width
+    assert "\x1b[31m" in console.render(RECORDS["binary"], colour=True)
+    assert "\x1b" not in console.render(RECORDS["binary"])
+
+
+def test_every_page_says_the_same_verdict_and_findings():
+    record = RECORDS["binary"]
+    for page in (PAGES["binary"], console.render(record, 400), markdown.render(record)):
+        flat = re.sub(r"\\(.)", r"\1", page)
+        assert "19.5 percentage points" in flat.replace("\u00a0", " ")
+        assert view.verdict_sentence(record) in flat
+        assert "so this criterion fails" in flat
+
+
+def test_without_criteria_every_page_says_not_judged_and_never_a_pass():
+    record = RECORDS["image"]
+    assert words.verdict(record.verdict).word == "Not judged"
+    for page in (PAGES["image"], console.render(record), markdown.render(record)):
+        assert "not judged" in page.lower()
+        assert "This is not a pass" in " ".join(page.split())
+
+
+@pytest.mark.parametrize("word", ["unbiased", "compliant", "is fair"])
+def test_no_page_promises_what_no_audit_can(word):
+    for name, record in RECORDS.items():
+        for page in (PAGES[name], console.render(record), markdown.render(record)):
+            assert word not in page.lower()
+
+
+def criterion(verdict: Verdict, **facts) -> str:
+    base = {
+        "criterion": "c",
+        "metric": "selection_rate",
+        "statistic": "difference",
+        "where": {"attribute": "sex"},
+        "value": 0.07,
+        "low": 0.01,
+        "high": 0.13,
+        "level": 0.95,
+        "n": 852,
+        "unit": "1",
+        "at_least": None,
+        "at_most": 0.05,
+        "pair": ["Female", "Male"],
+        "rows_needed": None,
+    }
+    return sentences.finding(Finding("c", "criterion", {**base, **facts}, verdict)).replace("\u00a0", " ")
+
+
+def test_an_inconclusive_criterion_says_how_many_rows_would_settle_it():
+    told = criterion(Verdict.INCONCLUSIVE, rows_needed=7668)
+    assert "less often than the group Male (95 % interval 1.0 to 13.0; n = 852)" in told
+    assert "inconclusive" in told
+    assert "about 7,668 rows would settle it (9.0 times as many)" in told
+
+
+def test_where_a_higher_rate_is_worse_the_sentence_leads_with_who_is_harmed():
+    told = criterion(Verdict.FAIL, metric="false_positive_rate", low=0.06)
+    assert told.startswith("By sex, the group Male is wrongly selected 7.0 percentage points more often than the group")
+
+
+@pytest.mark.parametrize("verdict", [v for v in Verdict if v not in (Verdict.ERROR, Verdict.NOT_JUDGED)])
+def test_each_verdict_says_what_follows(verdict):
+    assert {"PASS": "passes", "FAIL": "fails", "INCONCLUSIVE": "inconclusive", "NOT_MEASURED": "cannot pass"}[
+        verdict
+    ] in criterion(verdict, low=0.06 if verdict == "FAIL" else 0.01, reason="a group has no rows")
+
+
+def test_a_message_that_no_sentence_is_known_for_is_told_by_its_key_never_dropped():
+    told = sentences.finding(Finding("x", "a_new_thing", {"size": 3}))
+    assert told == "A new thing: size 3."
+    assert sentences.limitation(Message("another_new_thing", {"n": 7})) == "Another new thing: n 7."
+
+
+def test_an_undefined_measure_is_listed_among_what_was_not_tested():
+    gone = undefined(Message("one_class"), analysis="performance", metric="auc", n=5)
+    record = replace(RECORDS["image"], measures=(*RECORDS["image"].measures, gone))
+    assert "AUC for everyone: only one class occurs among the labels." in view.not_tested(record)
+
+
+def test_an_analysis_that_stopped_leads_and_is_no_check_of_a_criterion():
+    crash = Finding("x", "analysis_crashed", {"analysis": "energy", "error": "no meter"}, Verdict.ERROR, "high")
+    record = replace(RECORDS["image"], findings=(crash,), verdict=Verdict.ERROR)
+    assert view.verdict_sentence(record).startswith("The analysis of energy stopped: no meter.")
+    assert "check" not in view.verdict_sentence(record)
+
+
+def scrubbed(page: str) -> str:
+    """A page without what fonts and drawing libraries decide, and without the style sheet."""
+    page = re.sub(r"<svg.*?</svg>", "<svg/>", page, flags=re.DOTALL)
+    page = re.sub(r"<style>.*?</style>", "<style/>", page, flags=re.DOTALL)
+    return re.sub(r"sha256-[^']+'", "sha256-…'", page)
+
+
+GOLDEN = {
+    **{f"{name}.html": scrubbed(page) for name, page in PAGES.items()},
+    **{f"{name}.txt": console.render(record) for name, record in RECORDS.items()},
+    **{f"{name}.md": markdown.render(record) for name, record in RECORDS.items()},
+}
+
+
+@pytest.mark.parametrize("file", GOLDEN)
+def test_pages_are_as_they_were_read_and_approved(file):
+    """Look at the change, then renew with GOLDEN=renew."""
+    path = HERE / file
+    if os.environ.get("GOLDEN") == "renew":
+        path.write_text(GOLDEN[file], encoding="utf-8")
+    assert GOLDEN[file] == path.read_text(encoding="utf-8")
+
+
+def test_the_samples_survive_their_own_json():
+    for record in RECORDS.values():
+        assert Record.from_json(record.to_json()) == record
+        json.loads(record.to_json())
