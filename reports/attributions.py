@@ -93,7 +93,8 @@ def images(record: Record) -> Figure | None:
         ),
         f"Attribution by {_method(method).lower()}. Blue speaks for the explained class, orange against it, clear "
         f"says nothing; "
-        "each picture has its own scale, stronger colour meaning more. The mean is of sizes, whichever their sign. The pictures themselves are shown only when "
+        "each picture has its own scale, stronger colour meaning more. "
+        "The mean is of sizes, whichever their sign. The pictures themselves are shown only when "
         "asked for.",
     )
 
@@ -140,7 +141,11 @@ def _row_bars(place: int, row: dict[str, Any]) -> list[Row]:
 
 
 def _row_title(place: int, row: dict[str, Any]) -> str:
-    told = f", {'score' if row.get('decision') is not None else 'predicted'} {_score(row)}" if row.get("score") else ""
+    told = (
+        f", {'score' if row.get('decision') is not None else 'predicted'} {_score(row)}"
+        if row.get("score") is not None
+        else ""
+    )
     return f"{place + 1}: {plain(row.get('reason', ''), 30)}{told}"
 
 

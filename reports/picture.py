@@ -1,4 +1,4 @@
-"""Small maps and images as pictures: blue where an attribution speaks for, orange where against, clear where nothing."""
+"""Small maps as pictures: blue where an attribution speaks for, orange where against, clear where it says nothing."""
 
 from __future__ import annotations
 

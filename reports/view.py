@@ -153,13 +153,17 @@ def not_tested(record: Record) -> list[str]:
     present = {m.analysis for m in record.measures if m.value is not None} | {e.analysis for e in record.exhibits}
     found = [words.analysis(name).skipped for name in ORDER if name not in present]
     found += _unmeasured(record.measures)
+    found += [sentences.limitation(message) for message in record.limitations if message.message in UNTESTED]
     return [*found, ALWAYS]
 
 
+UNTESTED = frozenset(
+    {"no_people", "no_reference", "no_training_data", "split_unknown", "intersections_left_out", "unprobed"}
+)
+
 ALWAYS = (
     "Changed or hostile inputs, drift over time, and what the decisions do to people were not tested: this version "
-    "has no "
-    "such analysis."
+    "has no such analysis."
 )
 
 

@@ -110,12 +110,12 @@ METRICS: dict[str, Metric] = {
     "rank_agreement": Metric(
         "rank agreement", "How far two methods rank features alike; 1 is the same order.", "higher"
     ),
-    "energy": Metric("energy", "What was consumed.", "lower"),
-    "latency": Metric("latency", "How long one prediction takes by itself.", "lower"),
+    "energy": Metric("energy of the audit", "What this audit consumed.", "lower"),
+    "latency": Metric("latency", "How long one batch of the sampled rows takes.", "lower"),
     "predictions_per_second": Metric("predictions per second", "How many predictions a second takes in.", "higher"),
-    "power": Metric("power", "Energy per second.", "lower"),
-    "carbon": Metric("carbon", "Emissions of the electricity used.", "lower"),
-    "duration": Metric("time", "Wall-clock time.", "lower"),
+    "power": Metric("power during the audit", "Its energy per second.", "lower"),
+    "carbon": Metric("carbon of the audit", "Emissions of the electricity that this audit used.", "lower"),
+    "duration": Metric("duration of the audit", "Wall-clock time.", "lower"),
     "energy_per_1000_predictions": Metric(
         "energy per 1,000 predictions", "What a thousand predictions on these rows consume.", "lower"
     ),

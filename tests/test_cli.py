@@ -293,6 +293,7 @@ def test_an_interrupt_leaves_no_half_written_record(empty_folder):
     process = subprocess.Popen(
         [sys.executable, "-c", "from gnomon.reports.cli import main; main()", "run", "slow.py", "--out", "x"],
         stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a background shell ignores it
     )  # fmt: skip
     while not os.path.exists("started"):
         time.sleep(0.05)
