@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .data import Data
     from .energy.analysis import Energy
+    from .engine import run, standard
     from .explain.analysis import Explanations
     from .fairness.analysis import Fairness
     from .findings import Finding, Verdict
     from .measure import Measure
     from .performance import Performance
     from .record import Record
-    from .run import run
 
 __all__ = [
     "Data",
@@ -27,6 +27,7 @@ __all__ = [
     "Record",
     "Verdict",
     "run",
+    "standard",
 ]
 
 _HOMES = {
@@ -39,12 +40,12 @@ _HOMES = {
     "Performance": "performance",
     "Record": "record",
     "Verdict": "findings",
+    "run": "engine",
+    "standard": "engine",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name == "run":
-        return import_module(".run", __name__).run
     if name in _HOMES:
         return getattr(import_module("." + _HOMES[name], __name__), name)
     raise AttributeError(f"module 'gnomon.audit' has no attribute '{name}'")

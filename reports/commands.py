@@ -44,7 +44,7 @@ class Wishes:
 def audit(subject: Subject, wishes: Wishes, tell: Tell) -> Record:
     """Run the standard audit; of predictions alone, what needs no model."""
     from ..audit.energy import carbon
-    from ..audit.run import run, standard
+    from ..audit.engine import run, standard
 
     if wishes.country is not None:
         carbon.grid(wishes.country)  # a country that does not exist is said before anything runs

@@ -216,6 +216,8 @@ def answer(record: Record, analysis: str) -> list[str]:
     """What an analysis found, in a sentence or a few: its own findings, else its headline numbers."""
     found = [f for f in record.findings if f.message != "criterion" and analysis_of(record, f) == analysis]
     own = [sentences.finding(f) for f in sorted(found, key=_weight)]
+    if analysis == "fairness" and not record.subject.get("attributes"):
+        return ["No sensitive attribute was declared, so nothing can be said of groups."]
     if analysis == "fairness":
         leading = [m for name in GAPS for m in group_gaps(record) if m.metric == name and "class" not in m.where]
         own += [sentences.measured(m) for m in leading if sentences.measured(m) not in own][:4]

@@ -199,7 +199,7 @@ BAD_TABLES = {
     "no such file": (("fairness", "none.csv", *FAIRNESS[2:]), "none.csv"),
     "neither score nor prediction": (("fairness", "table.csv", "--target", "y"), "prediction"),
     "both, in disagreement": ((*FAIRNESS, "--score", "p", "--threshold", "0.9"), "p"),
-    "a label that is not binary": (("fairness", "table.csv", "--target", "three", "--prediction", "yhat"), "--positive"),
+    "a label not binary": (("fairness", "table.csv", "--target", "three", "--prediction", "yhat"), "--positive"),
     "a score outside 0 and 1": (("fairness", "wide.csv", "--target", "y", "--score", "p"), "p"),
     "an empty table": (("fairness", "empty.csv", *FAIRNESS[2:]), "no rows"),
     "a picture called csv": (("fairness", "picture.csv", *FAIRNESS[2:]), "picture.csv"),

@@ -255,7 +255,7 @@ def test_images_are_explained_by_region_and_shown_by_pixel():
     section = conclude(audited)
     regions = {m.where["feature"] for m in section.measures if "feature" in m.where}
     assert len(regions) == 49
-    assert "rows 4–7, columns 24–27" in regions
+    assert "pixels y 4–7, x 24–27" in regions
     images, mean = section.exhibits
     assert (images.kind, mean.kind) == ("attribution_images", "mean_attribution_image")
     assert np.shape(mean.data["values"]) == (28, 28)

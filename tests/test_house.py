@@ -28,7 +28,7 @@ RECORD_SIDE = {
     "audit.criteria",
 }
 TORCH_FREE = [
-    "gnomon.audit.record", "gnomon.audit.run", "gnomon.audit.fairness.analysis", "gnomon.audit.performance",
+    "gnomon.audit.record", "gnomon.audit.engine", "gnomon.audit.fairness.analysis", "gnomon.audit.performance",
     "gnomon.audit.data", "gnomon.audit.energy.analysis", "gnomon.audit.energy.meter", "gnomon.audit.explain.analysis",
     "gnomon.models.subject", "gnomon.models.predictions", "gnomon.models.datasets.simulated",
     "gnomon.reports.html", "gnomon.reports.console", "gnomon.reports.markdown", "gnomon.reports.cli",

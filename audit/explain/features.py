@@ -99,7 +99,7 @@ def _regions(spec: Image) -> list[Player]:
         for left in range(0, spec.width, wide):
             ys, xs = range(top, min(top + high, spec.height)), range(left, min(left + wide, spec.width))
             places = tuple(c * area + y * spec.width + x for c in range(spec.channels) for y in ys for x in xs)
-            found.append(Player(f"rows {ys[0]}–{ys[-1]}, columns {xs[0]}–{xs[-1]}", 0, places))
+            found.append(Player(f"pixels y {ys[0]}–{ys[-1]}, x {xs[0]}–{xs[-1]}", 0, places))
     return found
 
 

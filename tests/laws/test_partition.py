@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from gnomon.audit.criteria import Levels
-from gnomon.audit.run import standard
+from gnomon.audit.engine import standard
 from gnomon.audit.stream import Seen, observe
 from gnomon.models import Attribute, Batch, Binary, Feature, Multiclass, Regression, Subject, Tabular
 from gnomon.models.task import Scores
