@@ -151,11 +151,12 @@ def _row_title(place: int, row: dict[str, Any]) -> str:
 
 def _row_table(found: Exhibit) -> Table:
     with_values = any(row.get("values") for row in found.data["rows"])
+    with_truth = any(row.get("target") is not None for row in found.data["rows"])
     rows = [
         (
             f"{place + 1}: {plain(row['row'])}",
             _named(row.get("decision")),
-            _named(row.get("target")),
+            *((_named(row.get("target")),) if with_truth else ()),
             _score(row),
             plain(feature),
             *((plain(value),) if with_values else ()),
@@ -166,8 +167,8 @@ def _row_table(found: Exhibit) -> Table:
             row["features"], row["attributions"], row.get("values") or [""] * len(row["features"]), strict=True
         )
     ]
-    extra = ("Value",) if with_values else ()
-    columns = ("Row", "Decided", "Truly", "Score", "Feature", *extra, "Attribution")
+    truth, extra = ("Truly",) if with_truth else (), ("Value",) if with_values else ()
+    columns = ("Row", "Decided", *truth, "Score", "Feature", *extra, "Attribution")
     return Table(columns, tuple(rows), f"Explained: {_explained(found)}.")
 
 

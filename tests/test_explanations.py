@@ -207,7 +207,8 @@ def test_the_explained_number_is_stated_and_its_change_handed_out(task, output, 
 def test_the_shown_rows_are_chosen_by_rule():
     audited = subject(network())
     state = state_of(audited, Explanations())
-    rows = {row["reason"]: row for row in conclude(audited).exhibits[0].data["rows"]}
+    shown = conclude(audited, Explanations(show_rows=True)).exhibits[0].data["rows"]
+    rows = {row["reason"]: row for row in shown}
     assert list(rows) == [
         "highest score",
         "lowest score",
@@ -228,7 +229,7 @@ def test_the_shown_rows_are_chosen_by_rule():
 def test_values_of_rows_are_shown_only_when_asked_for():
     audited = subject(network())
     hidden, open_ = conclude(audited), conclude(audited, Explanations(show_rows=True))
-    assert all(row["values"] is None for row in hidden.exhibits[0].data["rows"])
+    assert all(row["values"] is None and row["target"] is None for row in hidden.exhibits[0].data["rows"])
     inputs, codes = audited.data.inputs
     for row in open_.exhibits[0].data["rows"]:
         k = row["number"]

@@ -54,12 +54,12 @@ def choose(task: Task, shown: Shown, margin: Floats | None, count: int) -> list[
 def attribution_rows(
     name: str, subject: Subject, spec: Tabular, table: Table, shown: Shown, chosen: list[tuple[int, str]], *, raw: bool
 ) -> Exhibit:
-    """The chosen rows of a table, feature by feature; the features' values only if `raw`."""
+    """The chosen rows of a table, feature by feature; the features' values and the label only if `raw`."""
     assert table.found is not None
     found = table.found
     rows = [
         {
-            **_row(subject.task, shown, k, reason),
+            **_row(subject.task, shown, k, reason, raw=raw),
             "baseline_output": float(found.baseline_output[k]),
             "output": float(found.output[k]),
             "features": list(table.features),
@@ -86,7 +86,7 @@ def attribution_images(
     head = {"method": table.method, "explained": table.explained, "height": spec.height, "width": spec.width}
     rows = [
         {
-            **_row(subject.task, shown, k, reason),
+            **_row(subject.task, shown, k, reason, raw=raw),
             "attributions": _rounded(maps[k]),
             "pixels": _rounded(pixels(spec, shown.inputs[0][k])) if raw else None,
         }
@@ -123,12 +123,13 @@ def _rules(task: Task, shown: Shown, margin: Floats | None) -> Iterator[tuple[st
         yield "most confidently wrong", wrong[np.argsort(-sure[wrong], kind="stable")]
 
 
-def _row(task: Task, shown: Shown, k: int, reason: str) -> dict[str, Any]:
+def _row(task: Task, shown: Shown, k: int, reason: str, *, raw: bool) -> dict[str, Any]:
+    truth = shown.targets if raw else None  # a label is a row's own value: shown only where rows are
     return {
         "number": int(shown.rows[k]),
         "score": None if shown.scores is None else float(shown.scores[k]),
         "decision": None if shown.decisions is None else _label(task, shown.decisions[k]),
-        "target": None if shown.targets is None else _label(task, shown.targets[k]),
+        "target": None if truth is None else _label(task, truth[k]),
         "reason": reason,
     }
 
