@@ -11,12 +11,16 @@ from gnomon.audit.errors import RecordError
 from gnomon.dashboards import detail, folder, overview
 from gnomon.dashboards.text import escaped
 
+ICON = (  # drawn here: a named icon would be fetched from its maker's server
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><circle cx="16" cy="16" r="15" fill="#14608f"/>'
+    '<path d="M6 23h20L11 7z" fill="#ffffff"/></svg>'
+)
 AUDIT = "audit"  # the query parameter that names an audit: a link to it can be sent
 
 
 def main(root: Path) -> None:
     """The list of audits, or the audit that the link names."""
-    st.set_page_config(page_title="gnomon", page_icon=":material/wb_twilight:", layout="wide")
+    st.set_page_config(page_title="gnomon", page_icon=ICON, layout="wide")
     try:
         found = folder.entries(root)
     except RecordError as error:

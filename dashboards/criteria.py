@@ -32,4 +32,4 @@ def page(record: Record) -> None:
 
 
 def _why(criterion: view.Judged) -> str:
-    return "; ".join(filter(None, (criterion.why, criterion.clauses)))
+    return " · ".join(filter(None, (criterion.why, criterion.clauses)))

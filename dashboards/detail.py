@@ -9,15 +9,16 @@ import streamlit as st
 from ..audit.errors import RecordError
 from ..audit.record import Record
 from ..reports import view, words
-from . import analysis, criteria, evidence, findings
+from . import analysis, criteria, evidence, findings, link
 from .drawing import Panel, panels
 from .folder import Entry
-from .marks import verdict_badge
+from .marks import verdict_heading
 from .narrow import attributes, narrowed
 from .text import escaped
 
 KEPT = 32  # records, and charts of records, held for readers to come
 HOUR = 3600
+VIEW, ATTRIBUTE = "view", "attribute"  # query parameters
 FINDINGS, CRITERIA, EVIDENCE = "findings", "criteria", "evidence"
 TITLES = {FINDINGS: "Findings", CRITERIA: "Criteria", EVIDENCE: "Evidence"}
 
@@ -29,7 +30,8 @@ def page(entry: Entry, back: Callable[[], None]) -> None:
         back: called when the reader wants the list again.
     """
     with st.sidebar:
-        st.button("All audits", on_click=back, icon=":material/arrow_back:", type="tertiary")
+        st.subheader("gnomon", anchor=False)
+        st.button("All audits", on_click=_left, args=(back,), icon=":material/arrow_back:", type="tertiary")
     try:
         record = _record(entry.stamp.path, entry.stamp.modified, entry.stamp.size)
     except RecordError as error:
@@ -45,28 +47,29 @@ def _head(entry: Entry, record: Record) -> None:
     st.title(escaped(record.subject.get("name") or entry.id, 120), anchor=False)
     rows = dict(view.facts(record)).get("Rows", "")
     st.caption(escaped(f"Audited {view.time(record.environment.get('created', ''))} · Rows: {rows}", 300))
-    with st.container(border=True):
-        left, right = st.columns([1, 5], vertical_alignment="center")
-        with left:
-            verdict_badge(record.verdict)
-        right.markdown(f"**{escaped(view.verdict_sentence(record))}**")
+    with st.container(border=True, horizontal=True, vertical_alignment="center", gap="medium"):
+        verdict_heading(record.verdict)
+        st.markdown(escaped(view.verdict_sentence(record)))
 
 
 def _sidebar(record: Record) -> tuple[str, list[str]]:
     """The view and the attributes that the reader chose."""
     with st.sidebar:
         views = [FINDINGS, *view.sections(record), CRITERIA, EVIDENCE]
-        shown = st.radio(
-            "View", views, format_func=_title, key="view", bind="query-params", label_visibility="collapsed"
-        )
+        shown = link.one(VIEW, views)
+        st.radio(
+            "View", views, format_func=_title, key=VIEW, on_change=link.keep, args=(VIEW, FINDINGS),
+            label_visibility="collapsed",
+        )  # fmt: skip
         names = attributes(record)
-        chosen: list[str] = []
+        chosen = link.many(ATTRIBUTE, names) if len(names) > 1 else []
         if len(names) > 1:
-            chosen = st.pills(
-                "Attributes", names, selection_mode="multi", format_func=_name, key="attribute", bind="query-params",
+            st.pills(
+                "Attributes", names, selection_mode="multi", format_func=_name, key=ATTRIBUTE,
+                on_change=link.keep, args=(ATTRIBUTE,),
                 help="Narrows every chart and table to these attributes; none chosen shows all.",
             )  # fmt: skip
-        return shown or FINDINGS, chosen
+        return shown, chosen
 
 
 def _body(entry: Entry, record: Record, shown: str, chosen: list[str]) -> None:
@@ -85,6 +88,11 @@ def _body(entry: Entry, record: Record, shown: str, chosen: list[str]) -> None:
             drawn = []
             st.warning("The charts of this audit cannot be drawn from its exhibits; its numbers stand without them.")
         analysis.page(record, shown, [p for p in drawn if p.section == shown])
+
+
+def _left(back: Callable[[], None]) -> None:
+    link.forget(VIEW, ATTRIBUTE, evidence.NUMBERS)
+    back()
 
 
 def _title(name: str) -> str:

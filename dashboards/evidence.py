@@ -13,10 +13,12 @@ from ..audit.measure import Measure
 from ..audit.record import Record
 from ..reports import numbers, sentences, view, words
 from ..reports.plain import plain
+from . import link
 from .folder import Entry
 from .narrow import picked
 from .text import csv_text, escaped
 
+NUMBERS = "numbers"  # the query parameter that names analyses
 COLUMNS = (
     "analysis", "metric", "statistic", "where", "value", "low", "high", "level", "n", "unit", "kind", "method",
     "reason",
@@ -39,11 +41,10 @@ def page(entry: Entry, record: Record, narrow: Record) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Where it ran", anchor=False)
-        _facts(record.environment)
+        _facts(_environment(record.environment))
     with right:
         st.subheader("How it was set", anchor=False)
-        _facts({key: value for key, value in record.settings.items() if key != "analyses"})
-        _facts({a.get("name", "analysis"): _rest(a) for a in record.settings.get("analyses") or ()})
+        _facts(_settings(record.settings))
     st.caption(escaped(view.own_cost(record)))
 
 
@@ -64,12 +65,16 @@ def _files(entry: Entry) -> None:
 def _measures(record: Record) -> None:
     st.subheader("Every number", anchor=False)
     names = view.sections(record)
-    chosen = st.pills(
-        "Analyses", names, selection_mode="multi", format_func=_title, key="numbers", bind="query-params",
-        label_visibility="collapsed",
+    chosen = link.many(NUMBERS, names)
+    st.pills(
+        "Analyses", names, selection_mode="multi", format_func=_title, key=NUMBERS,
+        on_change=link.keep, args=(NUMBERS,), label_visibility="collapsed",
     )  # fmt: skip
     found = picked(record, chosen)
-    st.dataframe(pd.DataFrame([_shown(m) for m in found], columns=list(SHOWN)), hide_index=True, height=360)
+    rows = {"Rows": st.column_config.NumberColumn(format="localized")}
+    st.dataframe(
+        pd.DataFrame([_shown(m) for m in found], columns=list(SHOWN)), hide_index=True, height=360, column_config=rows
+    )
     st.download_button(
         f"Download {numbers.count(len(found))} numbers as CSV", csv_text(COLUMNS, map(_cells, found)), "measures.csv",
         "text/csv", icon=":material/download:", on_click="ignore",
@@ -96,13 +101,23 @@ def _facts(facts: dict[str, Any]) -> None:
         st.table(pd.DataFrame([[escaped(c, 300) for c in line] for line in lines]), hide_index=True, hide_header=True)
 
 
+def _environment(environment: dict[str, Any]) -> dict[str, Any]:
+    found = {**environment, "created": view.time(environment.get("created", ""))}
+    memory = found.pop("memory_bytes", None)
+    return {**found, "memory": numbers.quantity(memory, "B") if isinstance(memory, int | float) else None}
+
+
+def _settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings in force: those of the audit, then of each analysis."""
+    criteria = settings.get("criteria") or {}
+    own = {k: v for k, v in settings.items() if k not in ("analyses", "criteria")}
+    by = {
+        a.get("name", "analysis"): {k: v for k, v in a.items() if k != "name"} for a in settings.get("analyses") or ()
+    }
+    return {**own, "criteria": view.digest(criteria.get("digest")), **by}
+
+
 def _told(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k} {_told(v)}" for k, v in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(_told, value))
-    return str(value)
-
-
-def _rest(settings: dict[str, Any]) -> str:
-    return _told({k: v for k, v in settings.items() if k != "name"}) or "as it comes"
+    return ", ".join(map(_told, value)) if isinstance(value, list) else str(value)

@@ -45,8 +45,9 @@ def _finding(found: view.Said) -> None:
         left, right = st.columns([1, 5])
         with left:
             badge(found.verdict, found.symbol, found.word)
-        right.markdown(f"**{escaped(found.headline)}**")
-        right.markdown(escaped(found.text))
+        with right.container(gap="xxsmall"):
+            st.markdown(f"**{escaped(found.headline)}**")
+            st.markdown(escaped(found.text))
 
 
 def _listed(lines: list[str]) -> str:

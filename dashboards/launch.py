@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import sys
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,7 @@ APP = Path(__file__).with_name("app.py")
 SEARCHED = 100  # ports looked at for a free one
 
 SETTINGS: dict[str, str] = {
+    "global.developmentMode": "false",  # Streamlit believes itself under development where it is not in site-packages
     "server.address": ADDRESS,
     "server.fileWatcherType": "none",
     "server.enableXsrfProtection": "true",  # alone it does not stop a foreign page's WebSocket: CORS goes with it
@@ -30,9 +32,15 @@ SETTINGS: dict[str, str] = {
     "client.disableDataExport": "true",  # our own downloads guard cells against formulas; the built-in ones do not
     "logger.hideWelcomeMessage": "true",
     "runner.magicEnabled": "false",
+}
+LOOKS: dict[str, str] = {  # left out where a version of Streamlit has them not
     "theme.headingFont": "serif",
     "theme.baseFontSize": "15",
     "theme.baseRadius": "small",
+    "theme.paddingTop": "1.5rem",
+    "theme.headingFontSizes": '["2.2rem", "1.7rem", "1.25rem"]',
+    "theme.light.secondaryBackgroundColor": "#f7f9fa",
+    "theme.dark.secondaryBackgroundColor": "#1b2126",
 }
 HOSTS = ("localhost", ADDRESS)
 
@@ -51,9 +59,10 @@ def launch(folder: Path, port: int) -> int:
     check(folder, port)
     from streamlit.web import cli
 
+    known = {option for parameter in cli.main.commands["run"].params for option in parameter.opts}
     print(f"gnomon: the audits of {folder} are shown at http://{ADDRESS}:{port} (Ctrl-C ends it)", file=sys.stderr)
     with suppress(KeyboardInterrupt):  # before Streamlit's own handler stands; it ends the server by itself afterwards
-        cli.main(arguments(folder, port, headless=not has_display()), standalone_mode=False)
+        cli.main(arguments(folder, port, known, headless=not has_display()), standalone_mode=False)
     return 0
 
 
@@ -70,21 +79,29 @@ def check(folder: Path, port: int) -> None:
         raise DashboardError(f"port {port} {refusal}; " + (f"take --port {free}" if free else "choose another --port"))
 
 
-def arguments(folder: Path, port: int, *, headless: bool) -> list[str]:
+def arguments(folder: Path, port: int, known: Collection[str], *, headless: bool) -> list[str]:
     """What Streamlit is told. A setting on the command line stands above any of its files.
 
-    >>> "--server.port=8600" in arguments(Path("audits"), 8600, headless=True)
+    Args:
+        known: the options that this version has; a look that it lacks is left out, any other setting never.
+
+    >>> "--server.port=8600" in arguments(Path("audits"), 8600, (), headless=True)
     True
     """
-    settings = {**SETTINGS, "server.port": str(port), "server.headless": str(headless).lower(), **_themes()}
-    given = [f"--{name}={value}" for name, value in settings.items()]
-    hosts = [f"--server.allowedHosts={host}" for host in HOSTS]
-    return ["run", str(APP), *given, *hosts, "--", str(folder.resolve())]
+    looks = {name: value for name, value in {**LOOKS, **_themes()}.items() if f"--{name}" in known}
+    asked = {"server.port": str(port), "server.headless": str(headless).lower(), "server.allowedHosts": HOSTS}
+    return ["run", str(APP), *_options({**SETTINGS, **asked, **looks}), "--", str(folder.resolve())]
 
 
 def has_display() -> bool:
     """Whether a browser could open here."""
     return sys.platform in ("win32", "darwin") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
+def _options(settings: Mapping[str, str | tuple[str, ...]]) -> list[str]:
+    """Settings as a command line writes them; one of many values is given as often."""
+    pairs = [(name, (value,) if isinstance(value, str) else value) for name, value in settings.items()]
+    return [f"--{name}={value}" for name, values in pairs for value in values]
 
 
 def _themes() -> dict[str, str]:

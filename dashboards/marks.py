@@ -25,6 +25,16 @@ def verdict_badge(verdict: str) -> None:
     badge(verdict, shown.symbol, shown.word, shown.meaning)
 
 
+def verdict_heading(verdict: str) -> None:
+    """The verdict of an audit, large."""
+    shown = words.verdict(verdict)
+    st.header(f":{COLOURS[verdict]}[{_marked(shown.symbol, shown.word)}]", anchor=False, width="content")
+
+
 def badge(verdict: str, symbol: str, word: str, meaning: str | None = None) -> None:
     """A symbol and a word in the colour of a verdict."""
-    st.badge(f"\\{symbol} {word}" if symbol.isascii() else f"{symbol} {word}", color=COLOURS[verdict], help=meaning)
+    st.badge(_marked(symbol, word), color=COLOURS[verdict], help=meaning)
+
+
+def _marked(symbol: str, word: str) -> str:
+    return f"\\{symbol} {word}" if symbol.isascii() else f"{symbol} {word}"

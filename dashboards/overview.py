@@ -9,10 +9,12 @@ import streamlit as st
 
 from ..audit.findings import Verdict
 from ..reports import numbers, view, words
+from . import link
 from .folder import Entry
 from .marks import verdict_badge
 from .text import escaped
 
+NAME, VERDICT, PAGE = "name", "verdict", "page"  # query parameters
 SHOWN = 25  # audits on one page of the list
 GRAVEST = (Verdict.ERROR, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_MEASURED, Verdict.PASS, Verdict.NOT_JUDGED)
 
@@ -61,16 +63,16 @@ def _counted(place: str, readable: Sequence[Entry], unreadable: Sequence[Entry])
 
 def _filtered(readable: Sequence[Entry]) -> list[Entry]:
     """What the reader searches for; the filters live in the link."""
-    present = [v for v in GRAVEST if any(e.verdict is v for e in readable)]
+    present = [v.value for v in GRAVEST if any(e.verdict is v for e in readable)]
     if len(readable) < 2:
         return list(readable)
-    left, right = st.columns([2, 3], vertical_alignment="bottom")
-    name = left.text_input("Search by name", key="name", bind="query-params", placeholder="all names")
-    verdicts = right.pills(
-        "Verdict", [v.value for v in present], selection_mode="multi", format_func=_said,
-        key="verdict", bind="query-params",
-    )  # fmt: skip
-    named = [e for e in readable if (name or "").casefold() in e.name.casefold()]
+    left, right = st.columns([2, 3], vertical_alignment="top")
+    name, verdicts = link.text(NAME), link.many(VERDICT, present)
+    left.text_input("Search by name", key=NAME, on_change=link.keep, args=(NAME,), placeholder="all names")
+    right.pills(
+        "Verdict", present, selection_mode="multi", format_func=_said, key=VERDICT, on_change=link.keep, args=(VERDICT,)
+    )
+    named = [e for e in readable if name.casefold() in e.name.casefold()]
     return [e for e in named if not verdicts or e.verdict.value in verdicts]
 
 
@@ -83,7 +85,8 @@ def _one_page(chosen: Sequence[Entry]) -> Sequence[Entry]:
     pages = -(-len(chosen) // SHOWN)
     if pages < 2:
         return chosen
-    place = st.number_input(f"Page, of {pages}", 1, pages, key="page", bind="query-params", width=140)
+    place = link.number(PAGE, pages)
+    st.number_input(f"Page, of {pages}", 1, pages, key=PAGE, on_change=link.keep, args=(PAGE, 1), width=140)
     return chosen[(place - 1) * SHOWN : place * SHOWN]
 
 
@@ -92,11 +95,13 @@ def _row(entry: Entry, opened: Callable[[str], None]) -> None:
         verdict, name, *headlines, button = st.columns([1.3, 3, 1.25, 1.25, 1.25, 0.8], vertical_alignment="center")
         with verdict:
             verdict_badge(entry.verdict)
-        name.markdown(f"**{escaped(entry.name or entry.id, 90)}**")
-        name.caption(_facts(entry))
+        with name.container(gap="xxsmall"):
+            st.markdown(f"**{escaped(entry.name or entry.id, 90)}**")
+            st.caption(_facts(entry))
         for column, measure in zip(headlines, entry.headlines, strict=False):
-            column.caption(escaped(words.title(measure.metric), 40))
-            column.markdown(f"**{escaped(numbers.value(measure), 40)}**")
+            with column.container(gap="xxsmall"):
+                st.caption(escaped(words.title(measure.metric), 40))
+                st.markdown(f"**{escaped(numbers.value(measure), 40)}**")
         button.button("Open", key=f"open {entry.id}", on_click=opened, args=(entry.id,), width="stretch")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from golden import sample
+from test_dashboard import hostile
 
 pytest.importorskip("streamlit", reason="the dashboard's extra is not installed")
 pytestmark = pytest.mark.browser
@@ -60,7 +61,8 @@ class Browser:
         return self.ask("POST", "/execute/sync", {"script": code, "args": []})
 
     def text(self) -> str:
-        return self.script("return document.body.innerText") or ""
+        """What a reader sees; the joiners that part links have no width."""
+        return (self.script("return document.body.innerText") or "").replace("\u2060", "")
 
     def count(self, selector: str) -> int:
         return self.script(f"return document.querySelectorAll({json.dumps(selector)}).length")
@@ -133,6 +135,7 @@ def folder(tmp_path_factory):
     sample.binary().save(root / "credit")
     (root / "credit" / "report.html").write_text("<!doctype html><title>report</title>")
     sample.image().save(root / "digits")
+    hostile().save(root / "hostile")
     return root
 
 
@@ -156,7 +159,9 @@ def browser(tmp_path_factory):
     if CHROMIUM is None or DRIVER is None:
         pytest.skip("no Chromium with its chromedriver is on PATH")
     port, home = free_port(), tmp_path_factory.mktemp("chromium")
-    process = subprocess.Popen([DRIVER, f"--port={port}"], stdout=subprocess.DEVNULL, env={**os.environ, "HOME": str(home)})
+    process = subprocess.Popen(
+        [DRIVER, f"--port={port}"], stdout=subprocess.DEVNULL, env={**os.environ, "HOME": str(home)}
+    )
     try:
         answered(f"http://127.0.0.1:{port}/status", process)
         found = Browser(f"http://127.0.0.1:{port}", home / "profile")
@@ -213,6 +218,15 @@ def test_a_choice_of_attribute_narrows_the_charts_and_stays_in_the_link(served, 
     browser.until(lambda: "Rates by origin" not in browser.text(), "the chart of one attribute")
     assert "Rates by sex" in browser.text()
     assert "attribute=sex" in browser.script("return location.search")
+    check(browser)
+
+
+@pytest.mark.parametrize("query", ["", *(f"?audit=hostile&view={v}" for v in ("findings", "fairness", "evidence"))])
+def test_a_hostile_name_is_text_and_nothing_else(served, browser, query):
+    browser.open(f"{served}/{query}")
+    browser.shows("<img src=x onerror=alert(1)>", ":red[x]", "$e^x$")
+    harm = "img[src='x'], a[href*=evil], a[href^=javascript], .katex, [data-testid=stMarkdownContainer] code"
+    assert browser.count(harm) == 0
     check(browser)
 
 
