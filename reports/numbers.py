@@ -75,10 +75,10 @@ def percent(share: float, half: float | None = None) -> str:
 
 
 def points(difference: float, half: float | None = None) -> str:
-    """A difference of shares in percentage points: "19.5 points"."""
+    """A difference of shares in percentage points: "19.5 points"; with no more digits than its interval supports."""
     digits = share_digits(half)
     text = _fixed(100 * difference, digits)
-    if difference and _read(text) == 0:
+    if half is None and difference and _read(text) == 0:
         text = significant(100 * difference)
     return f"{text}{GAP}points"
 
