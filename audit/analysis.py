@@ -7,12 +7,30 @@ from typing import Protocol, Self, TypeVar, runtime_checkable
 
 from ..models.batch import Batch
 from ..models.subject import Subject
-from ..models.task import Scores
+from ..models.task import Precision, Scores
 from .criteria import Levels
+from .energy.meter import Meter
 from .findings import Finding
 from .measure import Measure
 from .messages import Message
 from .record import Cost, Exhibit
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Where and how an audit runs its model, and what meters it.
+
+    Attributes:
+        device: None for the subject's default.
+        meter: None for whatever sensors this machine has.
+    """
+
+    device: str | None = None
+    precision: Precision = "float32"
+    meter: Meter | None = None
+
+
+HERE = Runtime()
 
 
 class State(Protocol):
@@ -44,7 +62,7 @@ class Analysis(Protocol[S]):
         """The state of this batch alone."""
         ...
 
-    def conclude(self, subject: Subject, state: S, levels: Levels, /) -> Section: ...
+    def conclude(self, subject: Subject, state: S, levels: Levels, runtime: Runtime = ..., /) -> Section: ...
 
 
 @runtime_checkable

@@ -24,6 +24,18 @@ def digests(batch: Batch) -> NDArray[np.uint64]:
     return np.frombuffer(parts, dtype="<u8").reshape(n, 2)
 
 
+def contents_of(batch: Batch) -> NDArray[np.uint64]:
+    """The batch's digests, as the pass filled them in, or computed here."""
+    return digests(batch) if batch.contents is None else batch.contents
+
+
+def shape(batch: Batch) -> str:
+    """What rows consist of, in words: rows of other shapes or types can never be equal, byte by byte."""
+    names = sorted(batch.inputs) if isinstance(batch.inputs, dict) else [str(k) for k in range(len(batch.inputs))]
+    parts = [f"{n} {a.dtype}{list(a.shape[1:])}" for n, a in zip(names, _inputs(batch), strict=True)]
+    return ", ".join([*parts, "no label" if batch.targets is None else "label"])
+
+
 def missing(batch: Batch, places: tuple[tuple[int, int, tuple[int, ...]], ...]) -> NDArray[np.bool_]:
     """[n, features] whether a feature is blank: its code is one of those, as (input, column, codes) says."""
     inputs = _inputs(batch)
@@ -33,4 +45,11 @@ def missing(batch: Batch, places: tuple[tuple[int, int, tuple[int, ...]], ...]) 
 
 def _inputs(batch: Batch) -> list[NDArray[Any]]:
     values = [batch.inputs[name] for name in sorted(batch.inputs)] if isinstance(batch.inputs, dict) else batch.inputs
-    return [value.detach().cpu().numpy() for value in values]
+    # numpy has no bfloat16: its bits are read as integers
+    return [(v.view(_int16()) if str(v.dtype) == "torch.bfloat16" else v).detach().cpu().numpy() for v in values]
+
+
+def _int16() -> Any:
+    import torch
+
+    return torch.int16

@@ -7,6 +7,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,6 +57,10 @@ class Criterion:
             return True
         return self.where.keys() == where.keys() and all(v in ("*", where[k]) for k, v in self.where.items())
 
+    def sets_level_of(self, statistic: str, where: Where) -> bool:
+        """Whether its level is meant for that place: without a place, for everyone or for the gap over an attribute."""
+        return self.where is not None or not where or statistic != "value"
+
     def describe(self) -> str:
         place = "" if self.where is None else " where " + ", ".join(f"{k} = {v}" for k, v in self.where.items())
         return f"{self.analysis + ' ' if self.analysis else ''}{self.metric} ({self.statistic}){place}"
@@ -78,7 +83,12 @@ class Levels:
 
     def of(self, analysis: str, metric: str, statistic: str = "value", where: Where | None = None) -> float:
         """Raises CriteriaError where two criteria ask for different levels of one measure."""
-        asked = {c.level for c in self.criteria if c.level and c.matches(analysis, metric, statistic, where or {})}
+        place = where or {}
+        asked = {
+            c.level
+            for c in self.criteria
+            if c.level and c.matches(analysis, metric, statistic, place) and c.sets_level_of(statistic, place)
+        }
         if len(asked) > 1:
             raise CriteriaError(
                 f"criteria ask for {metric} ({statistic}) at levels {' and '.join(map(str, sorted(asked)))}; "
@@ -121,7 +131,20 @@ def parse(document: Any, source: str = "criteria") -> tuple[Criterion, ...]:
         if criterion.id in seen:
             raise CriteriaError(f"{source}: two criteria have the id '{criterion.id}'; ids must differ")
         seen.add(criterion.id)
+    for one, other in combinations(found, 2):
+        _compatible(one, other, source)
     return found
+
+
+def _compatible(one: Criterion, other: Criterion, source: str) -> None:
+    """One measure has one interval: criteria that ask for the same place may not ask for two levels."""
+    same = (one.metric, one.statistic, one.where) == (other.metric, other.statistic, other.where)
+    same = same and (one.analysis == other.analysis or None in (one.analysis, other.analysis))
+    if same and one.level != other.level and None not in (one.level, other.level):
+        raise CriteriaError(
+            f"{source}: '{one.id}' and '{other.id}' ask for {one.describe()} at levels {one.level} and {other.level}; "
+            f"a measure has one interval, so give them one level"
+        )
 
 
 def _criterion(item: Any, source: str) -> Criterion:
@@ -139,6 +162,9 @@ def _criterion(item: Any, source: str) -> Criterion:
     where = item.get("where")
     if where is not None and not isinstance(where, dict):
         raise CriteriaError(f"{source}: 'where' must be a mapping such as {{attribute: sex}}, got {where!r}")
+    clauses = item.get("clauses") or []
+    if not isinstance(clauses, list):
+        raise CriteriaError(f"{source}: 'clauses' must be a list such as [\"AI Act Art. 15\"], got {clauses!r}")
     severity = item.get("severity", "high")
     if severity not in ("high", "medium", "low", "info"):
         raise CriteriaError(f"{source}: severity must be high, medium, low or info, got {severity!r}")
@@ -151,7 +177,7 @@ def _criterion(item: Any, source: str) -> Criterion:
         bounds=_bounds(item, source),
         level=level,
         severity=severity,
-        clauses=tuple(map(str, item.get("clauses") or ())),
+        clauses=tuple(map(str, clauses)),
         why=_text(item, "why", source),
     )
 

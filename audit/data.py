@@ -13,8 +13,8 @@ from ..models.batch import UNKNOWN, Batch
 from ..models.spec import Tabular
 from ..models.subject import Subject
 from ..models.task import Binary, Regression, Scores
-from .analysis import Section
-from .contents import digests, missing
+from .analysis import HERE, Runtime, Section
+from .contents import contents_of, digests, missing, shape
 from .criteria import Levels
 from .findings import Finding, Severity
 from .intervals import wilson
@@ -48,12 +48,12 @@ class Data:
     def observe(self, subject: Subject, batch: Batch, scores: Scores, /) -> Columns:
         columns: dict[str, NDArray[Any]] = {"groups": batch.groups, "blank": missing(batch, _places(subject))}
         if batch.inputs:
-            columns["contents"] = digests(batch)
+            columns["contents"] = contents_of(batch)
         if batch.targets is not None and not isinstance(subject.task, Regression):
             columns["targets"] = batch.targets
         return Columns.of(batch.rows, **columns)
 
-    def conclude(self, subject: Subject, state: Columns, levels: Levels, /) -> Section:
+    def conclude(self, subject: Subject, state: Columns, levels: Levels, runtime: Runtime = HERE, /) -> Section:
         rows, columns = state.sorted()
         n = len(rows)
         repeats = _repeats(n, columns)
@@ -98,6 +98,9 @@ def _overlap(
     common: dict[str, Any] = {"analysis": NAME, "metric": "train_test_overlap", "n": n}
     if subject.train is None or "contents" not in columns or not n:
         return (undefined(Message("no_training_rows"), **common),), ()
+    mine, theirs = (shape(next(iter(data.batches(1)))) for data in (subject.data, subject.train))
+    if mine != theirs:
+        return (undefined(Message("not_comparable", {"audited": mine, "training": theirs}), **common),), ()
     seen = np.concatenate([_void(digests(batch)) for batch in subject.train.batches(PASS)])
     count = int(np.isin(_void(columns["contents"]), seen).sum())
     share = count / n

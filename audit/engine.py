@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..models.batch import BATCH_ROWS
 from ..models.errors import DataError
 from ..models.subject import Subject
+from ..models.task import Precision
 from . import environment
-from .analysis import Accounting, Analysis, Section
+from .analysis import Accounting, Analysis, Runtime, Section
 from .criteria import Criteria, Levels, load, parse
 from .data import Data
 from .energy.analysis import Energy
@@ -19,7 +21,7 @@ from .errors import CriteriaError
 from .explain.analysis import Explanations
 from .fairness.analysis import Fairness
 from .findings import SEVERITIES, Finding, Verdict, judge, overall
-from .identity import BATCH_ROWS, Precision, Settings, describe_settings, describe_subject
+from .identity import Settings, describe_settings, describe_subject
 from .ledger import named
 from .measure import Measure
 from .messages import Message
@@ -168,11 +170,13 @@ class _Audit:
     def _conclude(self, analysis: Analysis[Any], state: Any, failed: str | None) -> Section:
         """An analysis that stops is an ERROR in the record, and the rest goes on."""
         self.progress(analysis.name)
+        place = None if self.subject.model is None else self.place
+        runtime = Runtime(place, self.settings.precision, self.meter)
         if failed:
             return _crashed(analysis.name, failed)
         with self.meter.window(analysis.name):
             try:
-                return analysis.conclude(self.subject, state, self.levels)
+                return analysis.conclude(self.subject, state, self.levels, runtime)
             except CriteriaError:
                 raise
             except Exception as error:

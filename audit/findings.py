@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from .criteria import Criterion
 from .measure import Measure
+from .messages import STRICT
 
 Severity = Literal["high", "medium", "low", "info"]
 SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low", "info")
@@ -36,6 +37,8 @@ class Finding:
         id: stable over audits of the same kind: the criterion and the place, or the analysis and the message.
         evidence: the numbers of the measures it rests on, in the record's list.
     """
+
+    __pydantic_config__ = STRICT
 
     id: str
     message: str
@@ -122,6 +125,8 @@ def decide(criterion: Criterion, measure: Measure) -> tuple[Verdict, str]:
         if not measure.details.get("exact"):
             return Verdict.NOT_MEASURED, "no interval"
         low = high = measure.value
+    if criterion.level is not None and measure.low is not None and measure.level != criterion.level:
+        return Verdict.NOT_MEASURED, f"its interval is at level {measure.level}; name the place by where"
     least, most = criterion.bounds
     inside = (least is None or low >= least) and (most is None or high <= most)
     outside = (least is not None and high < least) or (most is not None and low > most)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
+from ..models.batch import BATCH_ROWS
 from ..models.spec import Tabular
 from ..models.subject import Subject
-from ..models.task import Binary, Multiclass, Regression, Task
+from ..models.task import Binary, Multiclass, Precision, Regression, Task
 from .analysis import Analysis
 from .criteria import Criteria, Criterion
-
-Precision = Literal["float32", "bfloat16", "float16"]
-BATCH_ROWS = 4096
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..models.batch import Batch
 from ..models.subject import Subject
 from ..models.task import Scores
-from .contents import digests
+from .contents import contents_of
 from .record import Exhibit
 from .rows import Rows, digest
 from .state import Columns
@@ -25,7 +25,7 @@ class Ledger:
 
     @classmethod
     def of(cls, batch: Batch, scores: Scores) -> Ledger:
-        columns: dict[str, NDArray[Any]] = {"contents": digests(batch), "groups": batch.groups}
+        columns: dict[str, NDArray[Any]] = {"contents": contents_of(batch), "groups": batch.groups}
         optional = {"scores": scores.values, "decisions": scores.decisions, "targets": batch.targets}
         columns.update({name: values for name, values in optional.items() if values is not None})
         return cls(Columns.of(batch.rows, **columns))

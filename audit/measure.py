@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .messages import Message
+from .messages import STRICT, Message
 
 Kind = Literal["measured", "estimated", "declared"]
 Where = dict[str, str]
@@ -46,6 +46,8 @@ class Measure:
     Raises:
         ValueError: a value with a reason or neither; a number that is not finite; a value outside its own interval.
     """
+
+    __pydantic_config__ = STRICT
 
     analysis: str
     metric: str

@@ -21,6 +21,8 @@ ENGLISH: dict[str, str] = {
     "no_gradient": "the model is a plain callable without gradients",
     "incomplete": "attributions miss the output's change by {residual:.2g} of it, more than the tolerance {tolerance:.2g}",
     "no_inputs_given": "the data has scores but no inputs",
+    "not_comparable": "the audited rows ({audited}) and the training rows ({training}) are not of the same form",
+    "infinite_loss": "{count} of {n} rows were given probability 0 of what came true, so the loss is infinite",
     "no_training_rows": "no training rows were given to compare with",
     "no_inputs": "what the model's inputs mean was not declared (Subject.inputs)",
     "one_spec": "{n} kinds of input were declared (Subject.inputs); explanations take one so far",
@@ -62,9 +64,14 @@ ENGLISH: dict[str, str] = {
 }
 
 
+STRICT = {"extra": "forbid"}  # for pydantic: a key that the record does not know is damage, not news
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A sentence that is not yet in any language."""
+
+    __pydantic_config__ = STRICT
 
     message: str
     parameters: dict[str, Any] = field(default_factory=dict)

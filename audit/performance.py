@@ -13,7 +13,7 @@ from ..models.batch import UNKNOWN, Batch
 from ..models.subject import Subject
 from ..models.task import Binary, Regression, Scores
 from . import calibration, discrimination, means
-from .analysis import Section
+from .analysis import HERE, Runtime, Section
 from .criteria import Levels
 from .intervals import wilson
 from .measure import Measure, Where, column, undefined
@@ -22,7 +22,6 @@ from .record import Exhibit
 from .state import Columns
 
 NAME = "performance"
-TINY = np.finfo(np.float64).eps  # probabilities are kept this far from 0 and 1 in the log loss
 HISTOGRAM = 20  # bins of a score histogram
 
 
@@ -45,7 +44,7 @@ class Performance:
             columns["decisions"] = scores.decisions
         return Columns.of(batch.rows, **columns)
 
-    def conclude(self, subject: Subject, state: Columns, levels: Levels, /) -> Section:
+    def conclude(self, subject: Subject, state: Columns, levels: Levels, runtime: Runtime = HERE, /) -> Section:
         rows, columns = state.sorted()
         seen = _Seen.of(subject, len(rows), columns)
         if isinstance(subject.task, Regression):
@@ -132,6 +131,8 @@ def _measure(seen: _Seen, ask: _Ask, levels: Levels) -> Measure:
     why = _why_not(seen, ask)
     if why:
         return undefined(why, **common)
+    if ask.needs_classes and (absent := _absent(seen)):
+        common["details"] = {"undefined": absent}
     (value, low, high), method = ask.compute(seen, level)
     return Measure(value=value, low=min(low, value), high=max(high, value), method=method, **common)
 
@@ -145,9 +146,17 @@ def _why_not(seen: _Seen, ask: _Ask) -> Message | None:
         return Message("no_scores")
     if ask.needs_classes and len(np.unique(seen.targets)) < 2:
         return Message("one_class")
+    if ask.metric == "log_loss" and (impossible := int((_chance_of_truth(seen) <= 0).sum())):
+        return Message("infinite_loss", {"count": impossible, "n": seen.n})
     if ask.metric == "r_squared" and np.ptp(seen.targets) == 0:
         return Message("constant_target")
     return None
+
+
+def _absent(seen: _Seen) -> list[str]:
+    """Classes that no label names: what is a mean over classes leaves them out, and says so."""
+    assert not isinstance(seen.subject.task, Regression)
+    return [name for code, name in enumerate(seen.subject.task.classes) if not (seen.targets == code).any()]
 
 
 def _accuracy(seen: _Seen, level: float) -> tuple[means.Interval, str]:
@@ -175,8 +184,7 @@ def _auc(seen: _Seen, level: float) -> tuple[means.Interval, str]:
 
 
 def _log_loss(seen: _Seen, level: float) -> tuple[means.Interval, str]:
-    chance = np.clip(_chance_of_truth(seen), TINY, 1 - TINY)
-    return means.within(means.mean(-np.log(chance), level), 0), "student-t"
+    return means.within(means.mean(-np.log(_chance_of_truth(seen)), level), 0), "student-t"
 
 
 def _brier(seen: _Seen, level: float) -> tuple[means.Interval, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +15,7 @@ from pydantic import InstanceOf, TypeAdapter, ValidationError, WithJsonSchema
 from .errors import RecordError
 from .findings import Finding, Verdict, overall
 from .measure import Measure
-from .messages import Message
+from .messages import STRICT, Message
 from .rows import Rows
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class Exhibit:
         data: columns of equal length, or what the kind says.
     """
 
+    __pydantic_config__ = STRICT
+
     analysis: str
     kind: str
     data: dict[str, Any]
@@ -49,6 +51,8 @@ class Cost:
         joules: None where no sensor could be read.
         measured: the share of the joules that a sensor measured; the rest is estimated by a model.
     """
+
+    __pydantic_config__ = STRICT
 
     phase: str
     seconds: float
@@ -74,6 +78,8 @@ class Record:
         limitations: what the record cannot claim.
         rows: scores and decisions row by row; kept beside the JSON, not in it.
     """
+
+    __pydantic_config__ = STRICT
 
     subject: dict[str, Any]
     environment: dict[str, Any]
@@ -142,18 +148,18 @@ class Record:
     def save(self, folder: Path | str) -> Path:
         """Write record.json, summary.json and, where rows were kept, scores.parquet into the folder.
 
-        Each file appears whole or not at all, record.json last: a folder with a record.json is complete.
+        The folder gets all of them or none; a record that stood there is replaced.
+
+        Raises:
+            RecordError: the folder cannot be written.
         """
-        folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if self.rows is not None:
-                write_whole(folder / "scores.parquet", self.rows.to_parquet())
-            write_whole(folder / "summary.json", json.dumps(self.summary(), indent=1, ensure_ascii=False) + "\n")
-            write_whole(folder / "record.json", self.to_json())
-        except OSError as error:
-            raise RecordError(f"cannot write the record to {folder}: {error.strerror}; choose another --out") from error
-        return folder
+        return write_folder(Path(folder), self.files())
+
+    def files(self) -> dict[str, str | bytes]:
+        """What a record's folder holds, by name."""
+        found: dict[str, str | bytes] = {} if self.rows is None else {"scores.parquet": self.rows.to_parquet()}
+        found["summary.json"] = json.dumps(self.summary(), indent=1, ensure_ascii=False) + "\n"
+        return {**found, "record.json": self.to_json()}
 
     def summary(self) -> dict[str, Any]:
         """What an index of many audits shows of this one, under 4 kB: ids, digests, verdict, headline measures."""
@@ -206,33 +212,52 @@ def headlines(measures: Sequence[Measure]) -> list[Measure]:
     return [m for m in measures if not m.where and m.statistic == "value"][:HEADLINES]
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file so that it is there whole or not at all, even when interrupted."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+def write_folder(folder: Path, files: Mapping[str, str | bytes]) -> Path:
+    """Write files into a folder: all of them or none, also when interrupted.
+
+    They are written beside the folder first. A new folder then appears at once; in one that was there, record.json goes
+    first and comes back last, so a folder with a record.json is always complete.
+
+    Raises:
+        RecordError: the folder cannot be written.
+    """
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name[:40]}.") as temporary:
+            stage = Path(temporary) / "stage"
+            stage.mkdir()
+            for name, content in files.items():
+                _write(stage / name, content)
+            if folder.exists() and any(folder.iterdir()):
+                _move_into(folder, stage, files)
+            else:
+                stage.replace(folder)
+    except OSError as error:
+        raise RecordError(f"cannot write to {folder}: {error.strerror}; choose another --out") from error
+    return folder
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _move_into(folder: Path, stage: Path, names: Iterable[str]) -> None:
+    ordered = sorted(names, key=lambda name: name == "record.json")
+    if ordered[-1] == "record.json":
+        (folder / "record.json").unlink(missing_ok=True)
+    for name in ordered:
+        (stage / name).replace(folder / name)
 
 
 def schema() -> dict[str, Any]:
     """The JSON schema of record.json (JSON Schema 2020-12)."""
     found = _CODEC.json_schema(mode="serialization")
     found.get("properties", {}).pop("rows", None)
-    found.get("$defs", {}).pop("Rows", None)
+    found["required"] = sorted({*found["required"], "format"})
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "gnomon record", **found}
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _short(text: str, most: int = 120) -> str:

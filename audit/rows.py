@@ -51,6 +51,6 @@ class Rows:
 def digest(data: str, row: int) -> str:
     """A row's name outside the data: 12 hex digits of blake2b(digest of the data, row number).
 
-    Whoever has the data finds the row again; who has only the report learns nothing of it.
+    Whoever has the data finds the row again. It tells nothing of what the row holds; its number can be found by trying.
     """
     return blake2b(f"{data}:{row}".encode(), digest_size=6).hexdigest()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..models.batch import Batch
-from ..models.errors import DataError, SubjectError
+from ..models.errors import DataError, GnomonError, SubjectError
 from ..models.subject import Subject
 from ..models.task import Scores, from_data, read
 from .analysis import Analysis, State
+from .contents import digests
 from .ledger import Ledger
 
 Window = Callable[[str], AbstractContextManager[Any]]
@@ -64,7 +65,7 @@ def stream(
     batches = iter(batches)
     while True:
         with window("load"):
-            batch = next(batches, None)
+            batch = _next(batches, seen.rows)
         if batch is None:
             return seen
         with window("score"):
@@ -75,6 +76,8 @@ def stream(
 
 def observe(subject: Subject, analyses: Sequence[Analysis[Any]], batch: Batch, scores: Scores, window: Window) -> Seen:
     """What one batch alone tells. An analysis that stops does not stop the others."""
+    with window("ledger"):
+        batch = replace(batch, contents=digests(batch))
     states, failed = [], {}
     for analysis in analyses:
         with window(analysis.name):
@@ -86,6 +89,18 @@ def observe(subject: Subject, analyses: Sequence[Analysis[Any]], batch: Batch, s
     with window("ledger"):
         ledger = Ledger.of(batch, scores)
     return Seen(tuple(states), ledger, failed, len(batch))
+
+
+def _next(batches: Iterator[Batch], rows: int) -> Batch | None:
+    try:
+        return next(batches, None)
+    except GnomonError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:300]
+        raise DataError(
+            f"the data fails after {rows} rows: {type(error).__name__}: {said}; look at the next row"
+        ) from error
 
 
 def scored(subject: Subject, batch: Batch, score: Callable[[Any], Any] | None) -> Scores:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
+BATCH_ROWS = 4096  # rows of one step of a pass; a step that does not fit in memory is halved
 UNKNOWN = -1  # the code of a label or group value that is not known
 
 
@@ -32,6 +33,7 @@ class Batch:
         groups: [n, attributes] int64 codes into the declared levels; `UNKNOWN` = not known.
         scores: [n] or [n, classes] float64 where predictions came with the data and no model runs.
         decisions: [n] int64 class codes where only decisions came with the data.
+        contents: [n, 2] digests of what each row holds; the pass fills them in, once for all who need them.
     """
 
     rows: NDArray[np.int64]
@@ -40,6 +42,7 @@ class Batch:
     groups: NDArray[np.int64]
     scores: NDArray[np.float64] | None = None
     decisions: NDArray[np.int64] | None = None
+    contents: NDArray[np.uint64] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

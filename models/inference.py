@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from .batch import BATCH_ROWS
 from .errors import SubjectError
 from .subject import Subject
+from .task import Precision
 
 Inputs = tuple[Tensor, ...] | dict[str, Tensor]
-Precision = Literal["float32", "bfloat16", "float16"]
 Score = Callable[[Inputs], Tensor]
-
-BATCH_ROWS = 4096  # rows of one step of the pass; a step that does not fit in memory is halved
 
 
 def device_of(subject: Subject, asked: str | torch.device | None = None) -> torch.device:
-    """Where the subject runs: where asked, else on a GPU where there is one, else on the processor.
+    """Where the subject runs: where asked, else on a GPU where there is one and it can, else on the processor.
+
+    A model without floating-point weights (a callable, an integer-quantised network) stays on the processor.
 
     Raises:
         SubjectError: the asked device is not on this machine.
     """
     if asked is None:
-        return torch.device("cuda" if torch.cuda.is_available() and isinstance(subject.model, nn.Module) else "cpu")
+        return torch.device("cuda" if torch.cuda.is_available() and _runs_on_gpus(subject.model) else "cpu")
     try:
         device = torch.device(asked)
         torch.empty(1, device=device)
@@ -54,7 +55,7 @@ def evaluating(model: Any) -> Iterator[None]:
 @contextmanager
 def placed(model: Any, device: torch.device) -> Iterator[None]:
     """The model on the device inside; back where it was outside. A model spread over devices stays where it is."""
-    homes = {p.device for p in model.parameters()} if isinstance(model, nn.Module) else set()
+    homes = {tensor.device for tensor in _tensors(model)}
     move = len(homes) == 1 and homes != {device}
     try:
         if move:
@@ -132,6 +133,16 @@ def on(device: torch.device, inputs: Inputs) -> Inputs:
     return tuple(value.to(device, non_blocking=True) for value in inputs)
 
 
+def _tensors(model: Any) -> list[Tensor]:
+    return [*model.parameters(), *model.buffers()] if isinstance(model, nn.Module) else []
+
+
+def _runs_on_gpus(model: Any) -> bool:
+    if not isinstance(model, nn.Module) or not any(tensor.is_floating_point() for tensor in _tensors(model)):
+        return False
+    return not any(type(module).__module__.startswith("torch.ao.nn.quantized") for module in model.modules())
+
+
 class _Scorer:
     """Scores batches; remembers the largest piece that fitted."""
 
@@ -161,8 +172,13 @@ class _Scorer:
             out = self._subject.forward(self._subject.model, on(self._device, inputs))
         except (torch.OutOfMemoryError, MemoryError, RuntimeError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise SubjectError(f"the model fails on its inputs: {type(error).__name__}: {_line(error)}") from error
+        if isinstance(out, Mapping):
+            raise SubjectError(
+                f"the model returns a mapping with {', '.join(map(str, out))}; "
+                f"give Subject(forward=...) that picks the scores from it"
+            )
         if not isinstance(out, Tensor):
             out = torch.as_tensor(out)
         if out.ndim == 0 or len(out) != n:

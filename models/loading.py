@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +22,11 @@ def from_file(where: str) -> Subject:
         SubjectError: no such file or function, the file fails, or it returns something else than a Subject.
     """
     path, name = _split(where)
-    module = _run(path)
+    with _findable(path.resolve().parent):
+        return _made(_run(path), path, name)
+
+
+def _made(module: ModuleType, path: Path, name: str) -> Subject:
     make = getattr(module, name, None)
     if make is None:
         known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
@@ -31,7 +37,7 @@ def from_file(where: str) -> Subject:
         found = make() if callable(make) else make
     except GnomonError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SubjectError(f"{name}() in {path} fails: {_line(error)}; --debug shows where") from error
     if not isinstance(found, Subject):
         raise SubjectError(
@@ -52,24 +58,31 @@ def _split(where: str) -> tuple[Path, str]:
 
 
 def _run(path: Path) -> ModuleType:
-    """The module of that file; files beside it can be imported by it."""
-    spec = spec_from_file_location(path.stem, path)
+    """The module of that file, under a name that no other module has."""
+    name = f"gnomon_subject_{path.stem}"
+    spec = spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
-    folder = str(path.resolve().parent)
-    sys.path.insert(0, folder)
-    sys.modules[path.stem] = module
+    sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
     except GnomonError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SubjectError(f"{path} fails: {_line(error)}; --debug shows where") from error
-    finally:
-        sys.path.remove(folder)
     return module
 
 
-def _line(error: Exception) -> str:
+@contextmanager
+def _findable(folder: Path) -> Iterator[None]:
+    """Files in the folder can be imported, while the file runs and while it makes the subject."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
+def _line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

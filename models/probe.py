@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .batch import Batch
 from .errors import DataError, SubjectError
-from .inference import Precision, length, session, take
+from .inference import Inputs, length, session, take
 from .subject import Subject
-from .task import Binary, Multiclass, Output, Regression, Task
+from .task import Binary, Multiclass, Output, Precision, Regression, Task
 
 ROWS = 256  # rows that are probed
 ALONE = 4  # rows that are also scored alone
@@ -49,10 +50,11 @@ def probe(subject: Subject, *, device: str | None = None, precision: Precision =
     Raises:
         SubjectError: outputs and declaration disagree; a row scores otherwise alone than in its batch; two passes over
             the same rows disagree; or outputs are not finite.
-        DataError: there are no rows.
+        DataError: there are no rows, or the data gives others when it is read again.
     """
     fits(subject.task, subject.output)
     batch = first(subject)
+    _repeats(subject, batch)
     inputs = take(batch.inputs, slice(0, ROWS))
     with session(subject, device=device, precision=precision) as score:
         out = score(inputs)
@@ -71,6 +73,25 @@ def first(subject: Subject) -> Batch:
     if batch is None or not len(batch):
         raise DataError(f"the data of '{subject.name}' has no rows; give it some")
     return batch
+
+
+def _repeats(subject: Subject, batch: Batch) -> None:
+    """The data gives the same first rows when it is read again."""
+    again = first(subject)
+    same = length(again.inputs) == length(batch.inputs) and np.array_equal(again.rows, batch.rows)
+    if not same or not all(_equal(a, b) for a, b in zip(_values(again.inputs), _values(batch.inputs), strict=True)):
+        raise DataError(
+            f"the data of '{subject.name}' gives other inputs when it is read again, so no two audits would agree; "
+            f"turn off shuffling and random augmentation"
+        )
+
+
+def _values(inputs: Inputs) -> list[Tensor]:
+    return list(inputs.values()) if isinstance(inputs, dict) else list(inputs)
+
+
+def _equal(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and bool(torch.allclose(a, b, rtol=0, atol=0, equal_nan=True))
 
 
 def fits(task: Task, output: Output) -> None:
@@ -143,7 +164,7 @@ def _agrees(subject: Subject, out: Tensor, looks: str) -> None:
     if declared not in probabilities and looks in probabilities and certain:
         raise SubjectError(
             f"output '{declared}' is declared, but all {len(out)} probed rows look like {looks}: values within "
-            f"[0, 1]{' that sum to 1' if wide else ''}; declare output='{looks}', or run without the probe"
+            f"[0, 1]{' that sum to 1' if wide else ''}; declare output='{looks}', or run without the probe (--no-probe)"
         )
 
 

@@ -36,7 +36,7 @@ class Card:
 def unpack(model: Callable[..., Any], inputs: Inputs) -> Any:
     """Call a model with its inputs, positional or by keyword; of a `ModelOutput` the logits, of a tuple the first."""
     out = model(**inputs) if isinstance(inputs, dict) else model(*inputs)
-    out = getattr(out, "logits", out)
+    out = out["logits"] if isinstance(out, Mapping) and "logits" in out else getattr(out, "logits", out)
     return out[0] if isinstance(out, (tuple, list)) else out
 
 
@@ -71,6 +71,11 @@ class Subject:
     def __post_init__(self) -> None:
         if self.output not in OUTPUTS:
             raise SubjectError(f"output '{self.output}' is not known; say one of {', '.join(OUTPUTS)}")
+        if not isinstance(self.inputs, tuple):
+            kind = type(self.inputs).__name__
+            raise SubjectError(
+                f"inputs must be a tuple of specs, one for each kind of input, got a {kind}; write (spec,)"
+            )
 
     @property
     def people(self) -> tuple[Attribute, ...]:

@@ -13,6 +13,9 @@ from .errors import SubjectError
 Output = Literal["logits", "logit", "probabilities", "probability", "value"]
 """What a model returns: [n, classes] logits or probabilities; [n] or [n, 1] one logit, probability or value."""
 
+Precision = Literal["float32", "bfloat16", "float16"]
+"""How a model computes while it is scored; below float32 by autocast. Scores are float32 whatever it is."""
+
 OUTPUTS: tuple[Output, ...] = get_args(Output)
 
 

@@ -19,7 +19,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-USAGE_ERROR: Any = typer.BadParameter.__mro__[2]  # the base of typer's own errors, wherever typer keeps it
+# the base of typer's own errors, in whichever package this version of typer keeps it
+USAGE_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+UNFORESEEN = 3  # a check errored: never 1, which says that a criterion fails
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 Out = Annotated[
@@ -91,12 +93,12 @@ def demo(
         return
     from . import commands
 
+    wishes = commands.Wishes(criteria, out, json, quiet, fail_on, level, seed, country, device, show_rows)
     with commands.telling(quiet or json) as tell:
         tell(f"training the reference subject '{name}'")
         subject = catalogue.subject(name, folder=data, seed=seed, download=download)
-        wishes = commands.Wishes(criteria, level, seed, country, device, show_rows)
         record = commands.audit(subject, wishes, tell)
-    raise typer.Exit(commands.deliver(record, out=out, json=json, quiet=quiet, fail_on=fail_on))
+    raise typer.Exit(commands.deliver(record, wishes))
 
 
 @app.command()
@@ -128,11 +130,12 @@ def run(
     from ..models.loading import from_file
     from . import commands
 
+    run_as = (device, show_rows, batch_size, precision, probe)
+    wishes = commands.Wishes(criteria, out, json, quiet, fail_on, level, seed, country, *run_as)
     with commands.telling(quiet or json) as tell:
         tell(f"loading {subject}")
-        wishes = commands.Wishes(criteria, level, seed, country, device, show_rows, batch_size, precision, probe)
         record = commands.audit(from_file(subject), wishes, tell)
-    raise typer.Exit(commands.deliver(record, out=out, json=json, quiet=quiet, fail_on=fail_on))
+    raise typer.Exit(commands.deliver(record, wishes))
 
 
 @app.command()
@@ -166,14 +169,12 @@ def fairness(
     from ..models.subject import Subject
     from . import commands
 
-    subject = Subject.from_predictions(
-        table, target=target, prediction=prediction, score=score, threshold=threshold,
-        sensitive=sensitive or (), positive=positive,
-    )  # fmt: skip
-    wishes = commands.Wishes(criteria, level, seed)
+    wishes = commands.Wishes(criteria, out, json, quiet, fail_on, level, seed)
+    columns = {"target": target, "prediction": prediction, "score": score, "sensitive": sensitive or ()}
     with commands.telling(quiet or json) as tell:
+        subject = Subject.from_predictions(table, **columns, threshold=threshold, positive=positive)
         record = commands.audit(subject, wishes, tell)
-    raise typer.Exit(commands.deliver(record, out=out, json=json, quiet=quiet, fail_on=fail_on))
+    raise typer.Exit(commands.deliver(record, wishes))
 
 
 @app.command()
@@ -256,6 +257,11 @@ def _guarded(arguments: list[str]) -> int:
         return 0
     except MemoryError:
         return _complain("memory ran out; give fewer rows, or a smaller --batch-size")
+    except Exception as error:
+        if debug:
+            raise
+        _complain(f"stopped by an error that it did not foresee: {type(error).__name__}: {error}; --debug shows where")
+        return UNFORESEEN
 
 
 def _complain(message: str) -> int:

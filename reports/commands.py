@@ -3,86 +3,106 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
 from pathlib import Path
+from typing import cast, get_args
 
 from ..audit.criteria import Criteria, load
-from ..audit.errors import CriteriaError, RecordError
+from ..audit.energy import carbon
+from ..audit.errors import CriteriaError
 from ..audit.findings import Verdict
 from ..audit.record import Record
+from ..models.batch import BATCH_ROWS
 from ..models.subject import Subject
+from ..models.task import Precision
+from . import files
 
+FOLDER = Path("audits")
 EXIT = {Verdict.ERROR: 3, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 4, Verdict.NOT_MEASURED: 4}
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the command line asks of an audit."""
+    """What the command line asks for, checked before anything is trained, read or scored.
 
-    criteria: Path | None = None
+    Raises:
+        CriteriaError, MeterError, RecordError: a wish that cannot be met.
+    """
+
+    criteria_file: Path | None = None
+    out: Path | None = None
+    json: bool = False
+    quiet: bool = False
+    fail_on: str = "inconclusive"
     level: float = 0.95
     seed: int = 0
     country: str | None = None
     device: str | None = None
     show_rows: bool = False
-    batch_size: int = 4096
+    batch_size: int = BATCH_ROWS
     precision: str = "float32"
     probe: bool = True
+    criteria: Criteria = field(init=False)
 
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:
             raise CriteriaError(f"--level must be between 0 and 1, got {self.level}; 0.95 is usual")
-        if self.precision not in ("float32", "bfloat16", "float16"):
-            raise CriteriaError(f"--precision must be float32, bfloat16 or float16, got '{self.precision}'")
+        if self.precision not in PRECISIONS:
+            raise CriteriaError(f"--precision must be {' or '.join(PRECISIONS)}, got '{self.precision}'")
+        if self.fail_on not in ("fail", "inconclusive"):
+            raise CriteriaError(f"--fail-on must be 'fail' or 'inconclusive', got '{self.fail_on}'")
+        if self.country is not None:
+            carbon.grid(self.country)
+        if self.out is not None or not self.json:
+            files.require_writable(self.out or FOLDER)
+        object.__setattr__(self, "criteria", Criteria() if self.criteria_file is None else load(self.criteria_file))
 
 
 def audit(subject: Subject, wishes: Wishes, tell: Tell) -> Record:
     """Run the standard audit; of predictions alone, what needs no model."""
-    from ..audit.energy import carbon
     from ..audit.engine import run, standard
 
-    if wishes.country is not None:
-        carbon.grid(wishes.country)  # a country that does not exist is said before anything runs
     analyses = standard(seed=wishes.seed, country=wishes.country, show_rows=wishes.show_rows)
     if subject.model is None:
         analyses = [a for a in analyses if a.name in ("data", "performance", "fairness")]
     return run(
         subject,
         analyses,
-        criteria=_criteria(wishes),
+        criteria=wishes.criteria,
         level=wishes.level,
         seed=wishes.seed,
         batch_size=wishes.batch_size,
         device=wishes.device,
-        precision=wishes.precision,  # type: ignore[arg-type]
+        precision=cast(Precision, wishes.precision),
         probe=wishes.probe,
-        command=" ".join(["gnomon", *sys.argv[1:]]),
+        command=shlex.join(["gnomon", *sys.argv[1:]]),
         progress=tell,
     )
 
 
-def deliver(record: Record, *, out: Path | None, json: bool, quiet: bool, fail_on: str) -> int:
+def deliver(record: Record, wishes: Wishes) -> int:
     """Write and print what was asked for; returns the exit code."""
-    from . import files
-
-    if fail_on not in ("fail", "inconclusive"):
-        raise CriteriaError(f"--fail-on must be 'fail' or 'inconclusive', got '{fail_on}'")
-    folder = out if out is not None or json else free_folder(record)
+    folder = wishes.out
     if folder is not None:
         files.save(record, folder)
-    if json:
+    elif not wishes.json:
+        folder = save_under_a_new_name(record)
+    if wishes.json:
         sys.stdout.write(record.to_json())
-    elif not quiet:
+    elif not wishes.quiet:
         from . import console
 
         sys.stdout.write(console.render(record))
         print(f"\nReport: {folder / 'report.html' if folder else ''}")
-    return exit_code(record.verdict, fail_on)
+    return exit_code(record.verdict, wishes.fail_on)
 
 
 def exit_code(verdict: Verdict, fail_on: str) -> int:
@@ -91,36 +111,26 @@ def exit_code(verdict: Verdict, fail_on: str) -> int:
     return 0 if code == 4 and fail_on == "fail" else code
 
 
-def free_folder(record: Record) -> Path:
-    """audits/<time>-<name>, with a suffix if that is taken; created, so that nobody else takes it."""
+def save_under_a_new_name(record: Record) -> Path:
+    """Save into audits/<time>-<name>, with a suffix if that is taken."""
     created = datetime.fromisoformat(record.environment["created"]).astimezone()
     slug = re.sub(r"[^a-z0-9]+", "-", record.subject["name"].lower()).strip("-")[:40] or "audit"
     stem = f"{created:%Y%m%d-%H%M%S}-{slug}"
-    for attempt in range(1, 1000):
-        folder = Path("audits") / (stem if attempt == 1 else f"{stem}-{attempt}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise RecordError(
-                f"cannot write to {folder.parent.resolve()}: {error.strerror}; name a folder with --out"
-            ) from error
-        return folder
-    raise RecordError(f"a thousand audits bear the name {stem}; name a folder with --out")
+    names = (FOLDER / (stem if attempt == 1 else f"{stem}-{attempt}") for attempt in count(1))
+    return files.save(record, next(name for name in names if not name.exists()))
 
 
 @contextmanager
 def telling(quiet: bool) -> Iterator[Tell]:
-    """A line on stderr that says what is being done, where someone watches."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda phase: None
-        return
-    from rich.console import Console
+    """A line on stderr that says what is being done, where someone watches.
 
-    with Console(stderr=True).status("starting") as status:
-        yield lambda phase: status.update(phase)
+    Inside, what the user's own code prints goes to stderr too: stdout is for the record.
+    """
+    with redirect_stdout(sys.stderr):
+        if quiet or not sys.stderr.isatty():
+            yield lambda phase: None
+            return
+        from rich.console import Console
 
-
-def _criteria(wishes: Wishes) -> Criteria | None:
-    return load(wishes.criteria) if wishes.criteria is not None else None
+        with Console(stderr=True).status("starting") as status:
+            yield lambda phase: status.update(phase)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from ..audit.energy.meter import Meter
 from ..audit.errors import RecordError
-from ..audit.record import Record, write_whole
+from ..audit.record import Record, write_folder
 
 
 def save(record: Record, folder: Path | str) -> Path:
-    """Write the record, report.html, and bill.json, which says what rendering took.
+    """Write the record, report.html, and bill.json, which says what rendering took: all of them or none.
+
+    A record that stood in the folder is replaced.
 
     Raises:
         RecordError: the folder cannot be written.
     """
-    folder = Path(folder)
     from . import html
 
     with Meter.detect().window("report") as window:
@@ -31,10 +33,19 @@ def save(record: Record, folder: Path | str) -> Path:
         "method": window.energy.method,
         "reason": window.energy.reason,
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "report.html", page)
-        write_whole(folder / "bill.json", json.dumps(bill, indent=1) + "\n")
-    except OSError as error:
-        raise RecordError(f"cannot write the report to {folder}: {error.strerror}; choose another --out") from error
-    return record.save(folder)  # record.json comes last: a folder that has one is complete
+    beside = {"report.html": page, "bill.json": json.dumps(bill, indent=1) + "\n"}
+    return write_folder(Path(folder), {**beside, **record.files()})
+
+
+def require_writable(folder: Path) -> None:
+    """Say before the work that a folder cannot be written, where that can be seen.
+
+    Raises:
+        RecordError: it cannot.
+    """
+    there = folder.absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = "no permission" if there.is_dir() else f"{there} is a file"
+        raise RecordError(f"cannot write to {folder}: {why}; choose another --out")

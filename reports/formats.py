@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from ..audit.errors import RecordError
-from ..audit.record import Record, write_whole
+from ..audit.record import Record, write_folder
 
 FORMATS = {"html": ("html", "report.html"), "markdown": ("markdown", "report.md"), "text": ("console", "report.txt")}
 
@@ -31,10 +31,5 @@ def write(text: str, name: str, folder: Path) -> Path:
     Raises:
         RecordError: it cannot be written.
     """
-    path = folder / FORMATS[name][1]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text)
-    except OSError as error:
-        raise RecordError(f"cannot write {path}: {error.strerror}; choose another --out") from error
-    return path
+    file = FORMATS[name][1]
+    return write_folder(folder, {file: text}) / file

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -44,6 +45,39 @@ def nothing():
 
 def broken():
     raise RuntimeError("the flux capacitor\\nis empty")
+
+def leaving():
+    raise SystemExit(0)
+
+def noisy():
+    print("hello from the subject")
+    return subject()
+
+def with_a_sibling():
+    import sibling_of_mine
+    return subject()
+
+def mapping():
+    from dataclasses import replace
+    found = subject()
+    return replace(found, model=lambda x: {"scores": x[:, 0]})
+
+def failing_data():
+    from dataclasses import dataclass, replace
+    found = subject()
+
+    @dataclass(frozen=True)
+    class Torn:
+        people = found.people
+        split = "test"
+        origin = ""
+        def __len__(self):
+            return 300
+        def batches(self, size):
+            yield from list(found.data.batches(100))[:2]
+            raise ValueError("a torn page")
+
+    return replace(found, data=Torn())
 """
 
 
@@ -242,6 +276,9 @@ BAD_SUBJECTS = {
     "nothing": "must return a gnomon.models.Subject",
     "broken": "flux capacitor is empty",
     "absent": "has no 'absent'",
+    "leaving": "SystemExit",
+    "mapping": "give Subject(forward=...)",
+    "failing_data": "the data fails after 200 rows: ValueError: a torn page",
 }
 
 
@@ -273,6 +310,77 @@ def test_a_constant_attribute_has_rates_but_no_gap(table, capsys):
     gap = record.find("selection_rate", statistic="difference", where={"attribute": "one"})
     assert gap.value is None
     assert "only one group" in gap.reason
+
+
+def test_what_a_subject_prints_does_not_mix_with_the_record(subject_file, capsys):
+    assert gnomon("run", f"{subject_file}:noisy", "--json") == 0
+    captured = capsys.readouterr()
+    assert Record.from_json(captured.out)
+    assert "hello from the subject" in captured.err
+
+
+def test_files_beside_the_subjects_can_be_imported_also_while_it_is_made(subject_file, empty_folder):
+    (empty_folder / "sibling_of_mine.py").write_text("x = 1")
+    path = list(sys.path)
+    assert gnomon("run", f"{subject_file}:with_a_sibling", "--out", "x", "--quiet") == 0
+    assert sys.path == path
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        ("--level", "2"),
+        ("--criteria", "none.yaml"),
+        ("--country", "Atlantis"),
+        ("--fail-on", "bogus"),
+        ("--precision", "int4"),
+        ("--out", "mine.py/below"),
+    ],
+)
+def test_a_wish_that_cannot_be_met_is_said_before_the_subject_is_made(subject_file, empty_folder, capsys, wish):
+    (empty_folder / "mine.py").write_text("from pathlib import Path\nPath('ran').touch()\n" + SUBJECT)
+    assert gnomon("run", subject_file, *wish) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not os.path.exists("ran")
+
+
+def test_an_error_that_nobody_foresaw_is_one_line_and_never_looks_like_a_verdict(table, capsys, monkeypatch):
+    def fail(*_, **__):
+        raise ZeroDivisionError("of\nall things")
+
+    monkeypatch.setattr("gnomon.audit.engine.describe_subject", fail)
+    assert gnomon(*FAIRNESS) == 3
+    assert capsys.readouterr().err.count("\n") == 1
+    assert os.listdir() == ["table.csv"]
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["new", "replacing"])
+@pytest.mark.parametrize("at", range(5))
+def test_an_interrupt_while_writing_leaves_the_folder_as_it_was(table, monkeypatch, before, at):
+    if before:
+        gnomon(*FAIRNESS, "--quiet", "--out", "x", "--level", "0.8")
+    was = {p.name: p.read_bytes() for p in Path("x").iterdir()} if before else None
+    calls, fsync = [], os.fsync
+
+    def interrupt(handle):
+        calls.append(handle)
+        if len(calls) == at + 1:
+            raise KeyboardInterrupt
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    assert gnomon(*FAIRNESS, "--quiet", "--out", "x") == 130
+    assert os.path.exists("x") == before
+    assert was is None or {p.name: p.read_bytes() for p in Path("x").iterdir()} == was
+    assert sorted(os.listdir()) == (["table.csv", "x"] if before else ["table.csv"])
+
+
+def test_an_audit_written_over_another_replaces_it_whole(table):
+    gnomon(*FAIRNESS, "--quiet", "--out", "x", "--level", "0.8")
+    gnomon(*FAIRNESS, "--quiet", "--out", "x", "--level", "0.9")
+    assert Record.load("x").settings["level"] == 0.9
+    gnomon("report", "x", "--out", "again")
+    assert open("again/report.html").read() == open("x/report.html").read()
 
 
 def test_debug_shows_where(subject_file):

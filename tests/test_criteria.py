@@ -128,10 +128,43 @@ def test_criteria_set_the_level_of_the_interval_they_ask_for():
     assert levels.of("fairness", "selection_rate", "difference", {"attribute": "race"}) == 0.95
 
 
-def test_one_measure_cannot_have_two_levels():
-    two = parse([{**BASE, "at_most": 0.1, "level": 0.99}, {**BASE, "id": "other", "at_most": 0.2, "level": 0.9}])
+def test_a_level_for_everyone_is_not_the_groups():
+    levels = Levels(0.95, parse([{"id": "a", "metric": "accuracy", "at_least": 0.5, "level": 0.99}]))
+    assert levels.of("fairness", "accuracy", "value", {}) == 0.99
+    assert levels.of("fairness", "accuracy", "value", {"sex": "f"}) == 0.95
+
+
+def test_everyone_and_each_group_may_have_levels_of_their_own():
+    both = parse(
+        [
+            {"id": "a", "metric": "accuracy", "at_least": 0.5, "level": 0.99},
+            {"id": "b", "metric": "accuracy", "where": {"sex": "*"}, "at_least": 0.5, "level": 0.9},
+        ]
+    )
+    assert Levels(0.95, both).of("fairness", "accuracy", "value", {"sex": "f"}) == 0.9
+
+
+def test_an_interval_at_another_level_than_asked_does_not_decide():
+    asked = parse([{"id": "a", "metric": "m", "at_least": 0.0, "level": 0.99}])[0]
+    verdict, why = decide(asked, Measure(analysis="a", metric="m", where={"x": "y"}, value=1, low=0.5, high=2, n=1))
+    assert verdict is Verdict.NOT_MEASURED
+    assert "0.95" in why
+
+
+def test_one_measure_cannot_have_two_levels_and_that_is_said_on_reading():
+    with pytest.raises(CriteriaError, match=r"0\.99 and 0\.9; a measure has one interval"):
+        parse([{**BASE, "at_most": 0.1, "level": 0.99}, {**BASE, "id": "other", "at_most": 0.2, "level": 0.9}])
+
+
+def test_overlapping_places_with_two_levels_are_refused_when_met():
+    two = parse(
+        [
+            {"id": "a", "metric": "accuracy", "where": {"sex": "f"}, "at_least": 0.5, "level": 0.99},
+            {"id": "b", "metric": "accuracy", "where": {"sex": "*"}, "at_least": 0.5, "level": 0.9},
+        ]
+    )
     with pytest.raises(CriteriaError, match=r"0\.9 and 0\.99"):
-        Levels(0.95, two).of("fairness", "selection_rate", "difference", {"attribute": "sex"})
+        Levels(0.95, two).of("fairness", "accuracy", "value", {"sex": "f"})
 
 
 @pytest.mark.parametrize(
@@ -148,6 +181,7 @@ def test_one_measure_cannot_have_two_levels():
         ({"severity": "dire"}, "severity"),
         ({"metric": ""}, "'metric'"),
         ({"why": 3}, "'why'"),
+        ({"clauses": "EU-10"}, "must be a list"),
     ],
 )
 def test_a_malformed_criterion_says_what_and_where(item, says):

@@ -87,7 +87,7 @@ def test_an_interrupted_write_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         make().save(tmp_path / "x")
-    assert list((tmp_path / "x").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
@@ -106,6 +106,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
         (lambda d: d.update(verdict="FAIL"), "damaged"),
         (lambda d: d.pop("costs"), "damaged at costs"),
         (lambda d: d.pop("format"), "is not a record"),
+        (lambda d: d["measures"][0].update(vaule=1), r"damaged at measures\.0\.vaule"),
     ],
 )
 def test_a_spoilt_record_is_refused_in_one_line(spoil, says):

@@ -122,7 +122,7 @@ class Stumbles:
             raise RuntimeError("could not\nlook")
         return Columns()
 
-    def conclude(self, subject, state, levels):
+    def conclude(self, subject, state, levels, runtime):
         raise RuntimeError("could not conclude")
 
 
@@ -147,7 +147,7 @@ class Twice:
     def observe(self, subject, batch, scores):
         return Columns()
 
-    def conclude(self, subject, state, levels):
+    def conclude(self, subject, state, levels, runtime):
         measure = Measure(analysis="twice", metric="m", value=1, n=1)
         return Section((measure, measure))
 
@@ -302,3 +302,93 @@ def test_values_of_rows_stay_out_unless_asked_for():
         row["row"] for e in audit.run(subject()).exhibits if e.kind == "attribution_rows" for row in e.data["rows"]
     ]
     assert all(len(name) == 12 for name in names)
+
+
+def test_training_rows_of_another_form_are_not_called_absent():
+    """Equal rows as other bytes: an exact 0 % would be a lie."""
+    wide = from_tensors(X.double(), Y, task=Binary(), split="train")
+    bare = from_tensors(X, None, task=Binary(), split="train")
+    for train in (wide, bare):
+        overlap = audit.run(replace(subject(), train=train), quick()).find("train_test_overlap")
+        assert overlap.value is None
+        assert "not of the same form" in overlap.reason
+
+
+def test_a_class_without_rows_keeps_a_mean_over_classes_from_passing():
+    task, y = Multiclass(("lo", "mid", "hi")), torch.arange(N) % 2
+    about = subject(task=task, model=nn.Linear(2, 3), output="logits", y=y)
+    rules = [{"id": "b", "metric": "balanced_accuracy", "at_least": 0.0}]
+    record = audit.run(about, quick(), criteria=rules)
+    assert record.find("balanced_accuracy").details["undefined"] == ["hi"]
+    assert record.verdict == "NOT_MEASURED"
+
+
+def test_certain_scores_that_are_wrong_make_the_loss_infinite_and_so_undefined():
+    about = subject(model=lambda x: (x[:, 0] < 0).float(), output="probability")
+    loss = audit.run(about, quick()).find("log_loss")
+    assert loss.value is None
+    assert "200 of 200 rows" in loss.reason
+
+
+def test_bfloat16_inputs_and_models_are_audited():
+    model = nn.Linear(2, 1).bfloat16()
+    about = Subject.from_tensors("b", model, X.bfloat16(), Y, task=Binary(), output="logit")
+    record = audit.run(about, quick())
+    assert record.find("accuracy", analysis="performance").value is not None
+    assert record.find("duplicate_rows").value == 0
+
+
+def test_energy_is_measured_as_the_audit_was_asked_to_run(monkeypatch):
+    from gnomon.audit.energy import CounterSensor
+    from gnomon.models import inference
+
+    asked, session = [], inference.session
+
+    def watch(about, **how):
+        asked.append(how)
+        return session(about, **how)
+
+    monkeypatch.setattr(inference, "session", watch)
+    ticks = iter(range(10**9))
+    meter = Meter([CounterSensor("meter", "host", lambda: float(next(ticks)))])
+    energy = [a for a in standard() if a.name == "energy"]
+    record = audit.run(subject(), energy, device="cpu", precision="bfloat16", meter=meter)
+    assert {(how["device"], how["precision"]) for how in asked} == {("cpu", "bfloat16")}
+    assert record.find("energy_per_1000_predictions").kind == "measured"
+
+
+def test_data_that_is_not_the_same_twice_is_refused():
+    found = subject()
+
+    @dataclass(frozen=True)
+    class Augmented:
+        people = found.people
+        split = "test"
+        origin = ""
+
+        def __len__(self):
+            return N
+
+        def batches(self, size):
+            for batch in found.data.batches(size):
+                yield replace(batch, inputs=(batch.inputs[0] + torch.rand(1),))
+
+    with pytest.raises(DataError, match="read again"):
+        audit.run(replace(found, data=Augmented()), quick())
+
+
+def test_specs_must_come_as_a_tuple():
+    with pytest.raises(SubjectError, match=r"write \(spec,\)"):
+        replace(subject(), inputs=SPEC)
+
+
+def test_a_models_mapping_with_logits_is_read():
+    class Wrapped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Linear(2, 1)
+
+        def forward(self, x):
+            return {"loss": x.sum(), "logits": self.inner(x)}
+
+    assert audit.run(subject(model=Wrapped()), quick()).find("auc").value is not None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...models.batch import Batch
 from ...models.subject import Subject
 from ...models.task import Scores
-from ..analysis import Section
+from ..analysis import HERE, Runtime, Section
 from ..criteria import Levels
 from ..errors import MeterError
 from ..findings import Finding
@@ -76,13 +76,13 @@ class Energy:
             return self.zero(subject)
         return Sample.of(batch.rows, named, k=self.rows, seed=self.seed)
 
-    def conclude(self, subject: Subject, state: Sample, levels: Levels) -> Section:
+    def conclude(self, subject: Subject, state: Sample, levels: Levels, runtime: Runtime = HERE) -> Section:
         """Score the sample again and again inside metered windows."""
         if subject.model is None:
             return Section(inference.nothing(Message("no_model"), levels))
         if not len(state.rows):
             return Section(inference.nothing(Message("too_few_rows", {"n": 0, "needed": 1}), levels))
-        trial = self._trial(subject, state)
+        trial = self._trial(subject, state, runtime)
         measures = inference.measures(trial, self.place, self.pue, levels)
         return Section(measures, findings=_cost_of_predictions(measures))
 
@@ -91,12 +91,14 @@ class Energy:
         measures = bill.measures(costs, self.place, self.pue, levels)
         return Section(measures, findings=self._location(measures), limitations=self._limits(costs))
 
-    def _trial(self, subject: Subject, state: Sample) -> inference.Trial:
+    def _trial(self, subject: Subject, state: Sample, runtime: Runtime) -> inference.Trial:
         from ...models.inference import session
 
         inputs = _inputs(state.values)
-        with session(subject) as score:
-            return inference.trial(lambda: score(inputs), len(state.rows), Meter.detect(), self.seconds)
+        # a meter of its own, on the same sensors: the trial's windows are no phases of the audit
+        meter = Meter.detect() if runtime.meter is None else Meter(runtime.meter.sensors, runtime.meter.clock)
+        with session(subject, device=runtime.device, precision=runtime.precision) as score:
+            return inference.trial(lambda: score(inputs), len(state.rows), meter, self.seconds)
 
     def _location(self, measures: tuple[Measure, ...]) -> tuple[Finding, ...]:
         if self.country is not None:

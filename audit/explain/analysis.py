@@ -13,7 +13,7 @@ from ...models.batch import Batch
 from ...models.spec import Image, InputSpec, Tabular
 from ...models.subject import Subject
 from ...models.task import Binary, Multiclass, Scores
-from ..analysis import Section
+from ..analysis import HERE, Runtime, Section
 from ..criteria import Levels
 from ..measure import Measure
 from ..messages import Message
@@ -71,23 +71,25 @@ class Explanations:
         values = {**named, **{name: value for name, value in known.items() if value is not None}}
         return Sample.of(batch.rows, values, k=self.rows, seed=self.seed)
 
-    def conclude(self, subject: Subject, state: Sample, levels: Levels, /) -> Section:
+    def conclude(self, subject: Subject, state: Sample, levels: Levels, runtime: Runtime = HERE, /) -> Section:
         try:
             spec = _spec(subject, state)
         except ExplanationError as refusal:
             return self._section([self._nothing(method, refusal.why) for method in METHODS], levels)
-        return self._explained(subject, spec, state, levels)
+        return self._explained(subject, spec, state, levels, runtime)
 
-    def _explained(self, subject: Subject, spec: InputSpec, state: Sample, levels: Levels) -> Section:
+    def _explained(self, subject: Subject, spec: InputSpec, state: Sample, levels: Levels, runtime: Runtime) -> Section:
         try:
-            tables, residual = self._ask(subject, spec, state)
+            tables, residual = self._ask(subject, spec, state, runtime)
         except ExplanationError as refusal:
             return self._section([self._nothing(method, refusal.why, len(state.rows)) for method in METHODS], levels)
         primary = next((table for table in tables if table.found is not None), None)
         shown = () if primary is None else self._exhibits(subject, spec, state, primary)
         return self._section(tables, levels, residual, shown, self._limits(subject, state, residual))
 
-    def _ask(self, subject: Subject, spec: InputSpec, state: Sample) -> tuple[list[Table], NDArray[np.float64] | None]:
+    def _ask(
+        self, subject: Subject, spec: InputSpec, state: Sample, runtime: Runtime
+    ) -> tuple[list[Table], NDArray[np.float64] | None]:
         """What each method says, and how far integrated gradients are from complete, row by row."""
         from . import methods
         from .features import baseline_words
@@ -100,7 +102,7 @@ class Explanations:
         what, (inputs, by_keyword) = quantity(subject.task, subject.output), _inputs(state)
         tables: list[Table] = []
         residual: NDArray[np.float64] | None = None
-        with methods.asking(subject, spec, inputs, by_keyword=by_keyword) as question:
+        with methods.asking(subject, spec, inputs, by_keyword=by_keyword, device=runtime.device) as question:
             names = tuple(player.name for player in question.players)
             for method in METHODS:
                 text = f"{method} of the {what.name}, baseline: {baseline_words(spec)}"

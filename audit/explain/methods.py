@@ -78,7 +78,14 @@ class Attributions:
 
 
 @contextmanager
-def asking(subject: Subject, spec: InputSpec, inputs: Mapping[str, Tensor], *, by_keyword: bool) -> Iterator[Question]:
+def asking(
+    subject: Subject,
+    spec: InputSpec,
+    inputs: Mapping[str, Tensor],
+    *,
+    by_keyword: bool,
+    device: str | None = None,
+) -> Iterator[Question]:
     """A question about some rows, as long as the context is open; afterwards the model is as it was found.
 
     Inside, the model is in eval mode on its device, and random numbers that it draws are not taken from the user's.
@@ -86,20 +93,20 @@ def asking(subject: Subject, spec: InputSpec, inputs: Mapping[str, Tensor], *, b
     Raises:
         ExplanationError: the declared features are not in the inputs.
     """
-    device = device_of(subject)
-    gpus = [device] if device.type == "cuda" else []
+    place = device_of(subject, device)
+    gpus = [place] if place.type == "cuda" else []
     with (
         torch.inference_mode(False),
         torch.random.fork_rng(devices=gpus),
         evaluating(subject.model),
-        placed(subject.model, device),
+        placed(subject.model, place),
     ):
-        values = tuple(value.detach().clone().to(device) for value in inputs.values())
+        values = tuple(value.detach().clone().to(place) for value in inputs.values())
         explained = Explained(subject, tuple(inputs) if by_keyword else None)
         players = features.players(spec, values)
         with torch.no_grad():
             classes = torch.cat(_pieces(lambda at: explained.classes(_at(values, at)), len(values[0]), _most(values)))
-        yield Question(explained, values, features.baselines(spec, values), classes.to(device), players)
+        yield Question(explained, values, features.baselines(spec, values), classes.to(place), players)
 
 
 def integrated_gradients(question: Question, tolerance: float) -> Attributions:

@@ -14,7 +14,7 @@ from ...models.batch import UNKNOWN, Batch
 from ...models.spec import Attribute
 from ...models.subject import Subject
 from ...models.task import Binary, Regression, Scores
-from ..analysis import Section
+from ..analysis import HERE, Runtime, Section
 from ..criteria import Levels
 from ..findings import Finding
 from ..intervals import wilson
@@ -52,7 +52,7 @@ class Fairness:
         truth = np.full(len(batch), UNKNOWN) if batch.targets is None else batch.targets.astype(np.int64)
         return Counts.of([*batch.groups.T, truth, scores.decisions], _levels(subject))
 
-    def conclude(self, subject: Subject, state: Counts, levels: Levels, /) -> Section:
+    def conclude(self, subject: Subject, state: Counts, levels: Levels, runtime: Runtime = HERE, /) -> Section:
         if isinstance(subject.task, Regression):
             return Section(limitations=(Message("not_for_task", {"analysis": self.name, "task": "regression"}),))
         measures = tuple(self._measures(subject, state, levels))
