@@ -1,14 +1,22 @@
-"""What rows hold, as digests: to find rows that occur twice, and to know data again. Loads no torch."""
+"""What rows hold: as digests, by which they are known again, and as columns of a sample. Loads no torch."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..models.batch import Batch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Inputs = tuple[Tensor, ...] | dict[str, Tensor]
+
+POSITION, KEYWORD = "position:", "keyword:"
 
 
 def digests(batch: Batch) -> NDArray[np.uint64]:
@@ -34,6 +42,19 @@ def shape(batch: Batch) -> str:
     names = sorted(batch.inputs) if isinstance(batch.inputs, dict) else [str(k) for k in range(len(batch.inputs))]
     parts = [f"{n} {a.dtype}{list(a.shape[1:])}" for n, a in zip(names, _inputs(batch), strict=True)]
     return ", ".join([*parts, "no label" if batch.targets is None else "label"])
+
+
+def columns(inputs: Inputs) -> dict[str, Tensor]:
+    """A batch's inputs as columns of a sample, under names that tell how the model takes them."""
+    if isinstance(inputs, dict):
+        return {KEYWORD + name: value for name, value in inputs.items()}
+    return {f"{POSITION}{place}": value for place, value in enumerate(inputs)}
+
+
+def inputs_of(columns: Mapping[str, Any]) -> Inputs:
+    """The inputs that `columns` came from; other columns are passed over."""
+    named = {name.removeprefix(KEYWORD): value for name, value in columns.items() if name.startswith(KEYWORD)}
+    return named or tuple(value for name, value in columns.items() if name.startswith(POSITION))
 
 
 def missing(batch: Batch, places: tuple[tuple[int, int, tuple[int, ...]], ...]) -> NDArray[np.bool_]:

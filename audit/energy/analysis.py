@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...models.batch import Batch
 from ...models.subject import Subject
 from ...models.task import Scores
 from ..analysis import HERE, Runtime, Section
+from ..contents import columns, inputs_of
 from ..criteria import Levels
 from ..errors import MeterError
 from ..findings import Finding
@@ -23,9 +23,7 @@ from .detect import detect
 from .meter import Meter
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-KEYWORD = "keyword "  # before the names of inputs that are passed by name; positional ones are kept under their number
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ class Energy:
 
     def observe(self, subject: Subject, batch: Batch, scores: Scores) -> Sample:
         """The inputs of this batch's rows, as far as the hash chooses them."""
-        named = _named(batch.inputs)
+        named = columns(batch.inputs)
         if subject.model is None or not named:
             return self.zero(subject)
         return Sample.of(batch.rows, named, k=self.rows, seed=self.seed)
@@ -94,7 +92,7 @@ class Energy:
     def _trial(self, subject: Subject, state: Sample, runtime: Runtime) -> inference.Trial:
         from ...models.inference import session
 
-        inputs = _inputs(state.values)
+        inputs = inputs_of(state.values)
         # a meter of its own, on the same sensors: the trial's windows are no phases of the audit
         meter = Meter.detect() if runtime.meter is None else Meter(runtime.meter.sensors, runtime.meter.clock)
         with session(subject, device=runtime.device, precision=runtime.precision) as score:
@@ -130,15 +128,3 @@ def _cost_of_predictions(measures: tuple[Measure, ...]) -> tuple[Finding, ...]:
         "kind": energy.kind,
     }
     return (Finding("energy.energy_per_1000", "energy_per_1000", parameters, evidence=(0, 1)),)
-
-
-def _named(inputs: tuple[Tensor, ...] | dict[str, Tensor]) -> dict[str, Tensor]:
-    if isinstance(inputs, dict):
-        return {KEYWORD + name: tensor for name, tensor in inputs.items()}
-    return {str(position): tensor for position, tensor in enumerate(inputs)}
-
-
-def _inputs(values: Mapping[str, Any]) -> tuple[Tensor, ...] | dict[str, Tensor]:
-    if any(name.startswith(KEYWORD) for name in values):
-        return {name.removeprefix(KEYWORD): tensor for name, tensor in values.items()}
-    return tuple(values[str(position)] for position in range(len(values)))

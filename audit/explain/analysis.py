@@ -14,6 +14,7 @@ from ...models.spec import Image, InputSpec, Tabular
 from ...models.subject import Subject
 from ...models.task import Binary, Multiclass, Scores
 from ..analysis import HERE, Runtime, Section
+from ..contents import columns, inputs_of
 from ..criteria import Levels
 from ..measure import Measure
 from ..messages import Message
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .methods import Attributions, Question
-
-POSITION, KEYWORD = "position:", "keyword:"  # how an input is named in the sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +61,8 @@ class Explanations:
     def observe(self, subject: Subject, batch: Batch, scores: Scores, /) -> Sample:
         if subject.model is None or not subject.inputs or not batch.inputs or not len(batch):
             return self.zero(subject)
-        named = (
-            {KEYWORD + name: value for name, value in batch.inputs.items()}
-            if isinstance(batch.inputs, dict)
-            else {f"{POSITION}{place}": value for place, value in enumerate(batch.inputs)}
-        )
         known = {"targets": batch.targets, "scores": scores.values, "decisions": scores.decisions}
-        values = {**named, **{name: value for name, value in known.items() if value is not None}}
+        values = {**columns(batch.inputs), **{name: value for name, value in known.items() if value is not None}}
         return Sample.of(batch.rows, values, k=self.rows, seed=self.seed)
 
     def conclude(self, subject: Subject, state: Sample, levels: Levels, runtime: Runtime = HERE, /) -> Section:
@@ -185,11 +179,10 @@ def _answer(
 
 def _inputs(state: Sample) -> tuple[Mapping[str, Tensor], bool]:
     """The sampled inputs by name, and whether the model takes them by keyword."""
-    named: dict[str, Any] = {}
-    for name, value in state.values.items():
-        if name.startswith((POSITION, KEYWORD)):
-            named[name.split(":", 1)[1]] = value
-    return named, any(name.startswith(KEYWORD) for name in state.values)
+    inputs = inputs_of(state.values)
+    if isinstance(inputs, dict):
+        return inputs, True
+    return {str(place): value for place, value in enumerate(inputs)}, False
 
 
 def _shown(subject: Subject, state: Sample) -> tuple[Shown, NDArray[np.float64] | None]:
