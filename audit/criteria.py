@@ -14,7 +14,7 @@ from typing import Any, Literal
 import yaml
 
 from .errors import CriteriaError
-from .measure import Measure, Where
+from .measure import UNKNOWN_LEVEL, Measure, Where
 
 BOUNDS = ("at_most", "at_least", "between")
 
@@ -55,7 +55,7 @@ class Criterion:
             return False
         if self.where is None:
             return True
-        return self.where.keys() == where.keys() and all(v in ("*", where[k]) for k, v in self.where.items())
+        return self.where.keys() == where.keys() and all(_fits(v, where[k]) for k, v in self.where.items())
 
     def sets_level_of(self, statistic: str, where: Where) -> bool:
         """Whether its level is meant for that place: without a place, for everyone or for the gap over an attribute."""
@@ -64,6 +64,10 @@ class Criterion:
     def describe(self) -> str:
         place = "" if self.where is None else " where " + ", ".join(f"{k} = {v}" for k, v in self.where.items())
         return f"{self.analysis + ' ' if self.analysis else ''}{self.metric} ({self.statistic}){place}"
+
+
+def _fits(asked: str, level: str) -> bool:
+    return asked == level or (asked == "*" and level != UNKNOWN_LEVEL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ Where = dict[str, str]
 RESERVED = frozenset({"attribute", "class", "feature", "method", "phase", "component", "threshold", "window"})
 
 
+UNKNOWN_LEVEL = "(unknown)"  # where rows stand whose level of an attribute is not known
+
+
 def column(name: str) -> str:
     """A user's column as a key of `where`: one that bears a reserved name becomes `column:<name>`."""
     return f"column:{name}" if name in RESERVED else name

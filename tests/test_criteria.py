@@ -74,7 +74,7 @@ def test_with_the_rows_needed_the_interval_just_touches_the_bound(value, bound, 
 def test_a_star_asks_for_each_level_and_only_for_levels():
     measures = [
         Measure(analysis="fairness", metric="accuracy", where=where, value=0.8, low=0.7, high=0.9, n=50)
-        for where in ({}, {"sex": "f"}, {"sex": "m"}, {"sex": "f", "race": "a"})
+        for where in ({}, {"sex": "f"}, {"sex": "m"}, {"sex": "f", "race": "a"}, {"sex": "(unknown)"})
     ]
     found = judge(parse([{"id": "acc", "metric": "accuracy", "where": {"sex": "*"}, "at_least": 0.6}]), measures)
     assert [f.id for f in found] == ["acc[sex=f]", "acc[sex=m]"]

@@ -193,6 +193,9 @@ def test_unknown_groups_and_labels_are_counted_and_said():
     assert record.find("true_positive_rate").denominator == int((y == 1).sum())
     levels = [record.find("selection_rate", where={"race": level}).n for level in "abc"]
     assert sum(levels) == 150
+    assert record.find("selection_rate", where={"race": "(unknown)"}).n == 50
+    assert record.find("selection_rate", statistic="difference", where={"attribute": "race"}).details["levels"] == 3
+    assert not [m for m in record.measures if m.where == {"sex": "(unknown)"}]
 
 
 def test_auditing_on_training_rows_is_a_grave_finding():
