@@ -9,7 +9,7 @@ import altair as alt
 from ..audit.measure import Measure
 from ..audit.record import Exhibit, Record
 from . import numbers
-from .figure import Figure, Row, Table, axis, names, themed, values
+from .figure import HELD, Figure, Row, Table, axis, names, themed, values
 from .palette import ACCENT, CONTRARY, INK, LINE, MUTED
 from .picture import grey, signed
 from .plain import plain
@@ -34,8 +34,9 @@ def ranking(record: Record) -> Figure | None:
     by = {(m.where["feature"], m.where.get("method", "")): m for m in found}
     rows = [_bar(by[f, method], method) for method in methods for f in order[:FEATURES] if (f, method) in by]
     heads = [h for method in methods for h in (_method(method), "Interval")]
-    cells = [(plain(f), *(c for method in methods for c in _cell(by.get((f, method))))) for f in order]
-    left = f"The chart shows the first {FEATURES} of {len(order)} features; this table holds them all."
+    cells = [(plain(f), *(c for method in methods for c in _cell(by.get((f, method))))) for f in order[:HELD]]
+    table = "holds them all" if len(order) <= HELD else f"holds the first {HELD}, record.json all of them"
+    left = f"The chart shows the first {FEATURES} of {len(order)} features; this table {table}."
     return Figure(
         "explanations-ranking",
         "explanations",

@@ -13,6 +13,7 @@ from .plain import plain
 
 WIDTH = 100
 LEVELS = 25  # groups that a table shows
+FINDINGS = 40  # that are told, the gravest first
 METRICS = ("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy")
 COLOURS = {"PASS": "32", "FAIL": "31", "ERROR": "31", "INCONCLUSIVE": "33", "NOT_MEASURED": "33", "NOT_JUDGED": "36"}
 
@@ -44,10 +45,13 @@ def _head(record: Record, width: int, colour: bool) -> str:
 
 def _findings(record: Record, width: int, colour: bool) -> str:
     lines: list[str] = []
-    for said in view.findings(record):
+    found = view.findings(record)
+    for said in found[:FINDINGS]:
         text = textwrap.wrap(said.text, width - 18, break_long_words=True) or [""]
         lines.append(_painted(set_cell_size(f"  {said.symbol} {said.word}", 17), said.verdict, colour) + " " + text[0])
         lines += [" " * 18 + line for line in text[1:]]
+    left = len(found) - FINDINGS
+    lines += [f"  … and {left:,} more, in record.json"] if left > 0 else []
     return "\n".join(["Findings", *lines]) if lines else ""
 
 

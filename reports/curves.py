@@ -12,6 +12,7 @@ from .figure import MOST, Figure, Row, Table, axis, themed, values
 from .palette import ACCENT, CONTRARY, INK, MUTED
 from .plain import plain
 
+CLASSES = 60  # of a table that has a row and a column for each
 SIDE = 290  # pixels of a square chart: two stand side by side
 
 
@@ -27,16 +28,16 @@ def confusion(record: Record) -> Figure | None:
     base = alt.Chart(values(cells)).encode(
         x=alt.X(
             "decision:N",
-            sort=classes,
+            sort=classes[:k],
             axis=alt.Axis(
                 title="decided",
                 grid=False,
                 ticks=False,
-                labelAngle=0 if few or max(map(len, classes)) < 4 else -40,
+                labelAngle=0 if few or max(map(len, classes[:k])) < 4 else -40,
                 labelLimit=90,
             ),
         ),
-        y=alt.Y("truth:N", sort=classes, axis=alt.Axis(title="truly", grid=False, ticks=False, labelLimit=90)),
+        y=alt.Y("truth:N", sort=classes[:k], axis=alt.Axis(title="truly", grid=False, ticks=False, labelLimit=90)),
     )
     heat = base.mark_rect(color=ACCENT, cornerRadius=2).encode(
         opacity=alt.Opacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0.04, 0.5]), legend=None)
@@ -51,18 +52,26 @@ def confusion(record: Record) -> Figure | None:
         "Decisions against the truth",
         "Which mistakes does the model make?",
         themed(chart),
-        Table(
-            ("True class", *(f"decided {c}" for c in classes), "Rows"),
-            tuple(
-                (name, *(numbers.count(n) for n in row), numbers.count(sum(row)))
-                for name, row in zip(classes, counts, strict=True)
-            ),
-            f"The chart shows the first {MOST} of {len(classes)} classes." if len(classes) > MOST else "",
-        ),
+        _confusion_table(classes, counts),
         "A row is a true class, a column what the model decided. The diagonal is right; the stronger its colour, "
         "the larger its share "
         "of the row.",
         wide=not few,
+    )
+
+
+def _confusion_table(classes: list[str], counts: Any) -> Table:
+    """The first `CLASSES` classes against each other; the last column counts all rows of a true class."""
+    kept = classes[:CLASSES]
+    note = f"The chart shows the first {MOST} of {len(classes):,} classes." if len(classes) > MOST else ""
+    more = f" This table holds the first {CLASSES}, record.json all of them." if len(classes) > CLASSES else ""
+    return Table(
+        ("True class", *(f"decided {c}" for c in kept), "Rows"),
+        tuple(
+            (name, *(numbers.count(n) for n in row[:CLASSES]), numbers.count(sum(row)))
+            for name, row in zip(kept, counts, strict=False)
+        ),
+        note + more,
     )
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import altair as alt
 
 from . import palette
 
 Row = dict[str, Any]
-MOST = 25  # levels or features that a chart shows; its table holds them all
+T = TypeVar("T")
+MOST = 25  # groups, gaps or classes that a chart shows, however many there are: a chart of thousands cannot be drawn
+HELD = 400  # rows of a chart's table; record.json holds them all
 LABEL = 170  # pixels that a name may take beside a chart
 
 
@@ -49,6 +51,35 @@ class Figure:
     table: Table
     reading: str
     wide: bool = True
+
+
+def largest(found: Sequence[T], most: int, size: Callable[[T], float]) -> list[T]:
+    """The `most` largest, in the order in which they came; of equals the first.
+
+    >>> largest([3, 1, 4, 1, 5], 3, float)
+    [3, 4, 5]
+    """
+    if len(found) <= most:
+        return list(found)
+    places = sorted(range(len(found)), key=lambda i: -size(found[i]))[:most]
+    return [found[i] for i in sorted(places)]
+
+
+def shown(total: int, which: str) -> str:
+    """What a chart with too many rows leaves out, as the end of its reading: " The chart shows …"; else nothing."""
+    return f" The chart shows the {MOST} {which} of {total:,}." if total > MOST else ""
+
+
+def held(total: int, which: str) -> str:
+    """What chart and table leave out of `total` rows, as the table's note; nothing where both hold all.
+
+    >>> held(40, "largest groups")
+    'The chart shows the 25 largest groups of 40; this table holds them all.'
+    """
+    if total <= MOST:
+        return ""
+    table = "holds them all" if total <= HELD else f"holds the {HELD} {which}, record.json all of them"
+    return f"{shown(total, which).strip().rstrip('.')}; this table {table}."
 
 
 def values(rows: Sequence[Row]) -> alt.Data:

@@ -7,7 +7,7 @@ import altair as alt
 from ..audit.measure import Measure
 from ..audit.record import Record
 from . import numbers, words
-from .figure import MOST, Figure, Row, Table, axis, names, themed, values
+from .figure import HELD, MOST, Figure, Row, Table, axis, held, largest, names, shown, themed, values
 from .palette import ACCENT, CONTRARY, INK, MUTED
 from .plain import plain
 
@@ -25,20 +25,22 @@ def shares(record: Record) -> Figure | None:
     if not rows:
         return None
     stated = any(r["reference"] is not None for r in rows)
-    shown = sorted(sorted(range(len(rows)), key=lambda i: -rows[i]["n"])[:MOST])
+    kept = largest(rows, HELD, lambda row: row["n"])
     marks = " The orange mark is the group's share in the stated population." if stated else ""
     return Figure(
         "data-shares",
         "data",
         "Rows by group",
         "Is each group there in numbers that can carry a judgement?",
-        _share_chart([rows[i] for i in shown], stated),
+        _share_chart(largest(rows, MOST, lambda row: row["n"]), stated),
         Table(
             ("Group", "Rows", "Share", "Interval", "Stated population"),
-            tuple((r["name"], r["rows"], r["shown"], r["span"], r["stated"]) for r in rows),
-            f"The chart shows the {MOST} largest of {len(rows)} groups." if len(rows) > MOST else "",
+            tuple((r["name"], r["rows"], r["shown"], r["span"], r["stated"]) for r in kept),
+            held(len(rows), "groups with most rows"),
         ),
-        "A bar is the group's share of all rows whose group is known, with the number of rows beside it." + marks,
+        "A bar is the group's share of all rows whose group is known, with the number of rows beside it."
+        + marks
+        + shown(len(rows), "groups with most rows"),
     )
 
 

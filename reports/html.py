@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,19 +17,23 @@ from ..audit.measure import Measure
 from ..audit.record import Record
 from . import numbers, palette, sentences, svg, view, words
 from .charts import charts
-from .figure import Figure, Table
+from .figure import HELD, Figure, Table
 from .plain import clean, plain
 
 TEMPLATES = Path(__file__).with_name("templates")
 TOP = 3  # findings shown large
+FURTHER = 100  # findings shown small, and criteria in the register: a criterion may ask of thousands of groups
 LONGEST = 600  # characters of any text from the record
-TABLE_ROWS = 400  # rows of a figure's table; record.json holds the rest
 FULL_TABLE = 420_000  # bytes that the table of all measures may take, so that the page stays under 1 MB
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A figure ready for the page."""
+    """A figure ready for the page.
+
+    Attributes:
+        drawing: empty where it could not be drawn; then its table stands open in its place.
+    """
 
     figure: Figure
     drawing: Markup
@@ -64,7 +69,7 @@ class All:
 def render(record: Record) -> str:
     """The report as one HTML document: no script, no request, light and dark, screen and paper."""
     style = _style()
-    found = view.findings(record)
+    found, register = view.findings(record), view.register(record)
     template = _environment().get_template("report.html.jinja")
     return template.render(
         style=Markup(style),
@@ -75,12 +80,14 @@ def render(record: Record) -> str:
         verdict_sentence=view.verdict_sentence(record),
         facts=view.facts(record),
         top=found[:TOP],
-        rest=found[TOP:],
+        rest=found[TOP : TOP + FURTHER],
+        more_findings=_left(len(found) - TOP - FURTHER),
         tiles=view.tiles(record),
         not_tested=view.not_tested(record),
         own_cost=view.own_cost(record),
         parts=_parts(record),
-        register=view.register(record),
+        register=register[:FURTHER],
+        more_criteria=_left(len(register) - FURTHER),
         limitations=[sentences.limitation(m) for m in record.limitations],
         environment=_environment_rows(record),
         settings=_settings_rows(record),
@@ -88,6 +95,11 @@ def render(record: Record) -> str:
         command=plain(record.settings.get("command") or "gnomon run SUBJECT.py", 400),
         verdicts=[words.verdict(v) for v in words.VERDICTS],
     )
+
+
+def _left(number: int) -> str:
+    """What a list leaves out, as its last line; empty where it holds all."""
+    return f"… and {number:,} more, in record.json." if number > 0 else ""
 
 
 def _parts(record: Record) -> list[Part]:
@@ -98,13 +110,10 @@ def _parts(record: Record) -> list[Part]:
 def _part(record: Record, name: str, figures: list[Drawn]) -> Part:
     shown = [_headline(m) for m in view.headlines(record, name)]
     methods: dict[str, list[str]] = {}
-    for m in record.measures:
-        if (
-            m.analysis == name
-            and m.method
-            and (known := words.title(m.metric, m.statistic)) not in methods.get(m.method, [])
-        ):
-            methods.setdefault(m.method, []).append(known)
+    made = ((m.method, m.metric, m.statistic) for m in record.measures if m.analysis == name and m.method)
+    for method, metric, statistic in dict.fromkeys(made):
+        if (known := words.title(metric, statistic)) not in methods.setdefault(method, []):
+            methods[method].append(known)
     told = [
         (plain(method, 80), ", ".join(which[:14]) + (" …" if len(which) > 14 else ""))
         for method, which in methods.items()
@@ -119,35 +128,44 @@ def _headline(m: Measure) -> tuple[str, ...]:
 
 
 def _drawn(figure: Figure) -> Drawn:
-    drawing = svg.draw(figure.chart, figure.id, figure.title, f"{figure.question} {figure.reading}")
     table = figure.table
-    if len(table.rows) > TABLE_ROWS:
-        note = f"The first {TABLE_ROWS} of {len(table.rows)} rows; record.json holds them all. {table.note}"
-        table = Table(table.columns, table.rows[:TABLE_ROWS], note.strip())
-    return Drawn(figure, Markup(drawing), table)
+    if len(table.rows) > HELD + 1:  # one more than the largest groups: everyone
+        note = f"The first {HELD} of {len(table.rows):,} rows; record.json holds them all. {table.note}"
+        table = Table(table.columns, table.rows[:HELD], note.strip())
+    return Drawn(figure, _drawing(figure), table)
+
+
+def _drawing(figure: Figure) -> Markup:
+    try:
+        return Markup(svg.draw(figure.chart, figure.id, figure.title, f"{figure.question} {figure.reading}"))
+    except Exception:  # whatever a drawing library stumbles over: a page is worth more than one of its pictures
+        return Markup()
 
 
 def _all(record: Record) -> list[All]:
     """All measures by analysis, each analysis given the same share of the page's room."""
-    names = list(dict.fromkeys(m.analysis for m in record.measures))
-    room = FULL_TABLE // max(1, len(names))
+    by: dict[str, list[Measure]] = {}
+    for m in record.measures:
+        by.setdefault(m.analysis, []).append(m)
+    room = FULL_TABLE // max(1, len(by))
     spare, found = 0, []
-    for name in sorted(names, key=lambda n: sum(m.analysis == n for m in record.measures)):
-        own = [m for m in record.measures if m.analysis == name]
-        rows, spare = _within([_row(m) for m in own], room + spare)
+    for name, own in sorted(by.items(), key=lambda pair: len(pair[1])):
+        rows, spare = _within(map(_row, own), room + spare)
         found.append(All(words.analysis(name).title, rows, len(own)))
-    order = [words.analysis(n).title for n in (*view.ORDER, *names)]
+    order = [words.analysis(n).title for n in (*view.ORDER, *by)]
     return sorted(found, key=lambda a: order.index(a.title))
 
 
-def _within(rows: list[tuple[str, ...]], room: int) -> tuple[list[tuple[str, ...]], int]:
-    """As many rows as fit, and the room they leave."""
-    for place, row in enumerate(rows):
+def _within(rows: Iterable[tuple[str, ...]], room: int) -> tuple[list[tuple[str, ...]], int]:
+    """As many rows as fit, and the room they leave; what does not fit is never made."""
+    kept: list[tuple[str, ...]] = []
+    for row in rows:
         size = 60 + sum(len(cell.encode()) for cell in row)
         if size > room:
-            return rows[:place], 0
+            return kept, 0
+        kept.append(row)
         room -= size
-    return rows, room
+    return kept, room
 
 
 def _row(m: Measure) -> tuple[str, ...]:

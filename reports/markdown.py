@@ -9,6 +9,7 @@ from . import numbers, sentences, view, words
 from .plain import clean, plain
 
 GAPS = 8
+FINDINGS = 40  # and criteria: a forge takes no comment of more than 65,536 characters
 SPECIAL = re.compile(r"([\\`*_{}\[\]()<>!|~&$])")
 LIVE = re.compile(
     r"([@#]|://|www\.)"
@@ -35,7 +36,9 @@ def escape(text: str) -> str:
 
 
 def _findings(record: Record) -> str:
-    lines = [f"- **{said.symbol} {said.word}** {escape(said.text)}" for said in view.findings(record)]
+    found = view.findings(record)
+    lines = [f"- **{said.symbol} {said.word}** {escape(said.text)}" for said in found[:FINDINGS]]
+    lines += [f"- {line}" for line in _left(len(found))]
     return "\n".join(["### Findings", "", *lines]) if lines else ""
 
 
@@ -50,7 +53,12 @@ def _criteria(record: Record) -> str:
         )
         for j in view.register(record)
     ]
-    return _table("Criteria", ("Criterion", "Asks for", "Target", "Measured", "Verdict"), rows)
+    head = ("Criterion", "Asks for", "Target", "Measured", "Verdict")
+    return "\n\n".join(block for block in (_table("Criteria", head, rows[:FINDINGS]), *_left(len(rows))) if block)
+
+
+def _left(total: int) -> list[str]:
+    return [f"… and {total - FINDINGS:,} more, in record.json"] if total > FINDINGS else []
 
 
 def _gaps(record: Record) -> str:

@@ -9,7 +9,7 @@ import altair as alt
 from ..audit.measure import Measure, column
 from ..audit.record import Record
 from . import numbers, words
-from .figure import MOST, Figure, Row, Table, axis, names, themed, values
+from .figure import HELD, MOST, Figure, Row, Table, axis, held, largest, names, shown, themed, values
 from .palette import ACCENT, BAND, INK, MUTED
 from .plain import plain
 
@@ -17,85 +17,86 @@ SHOWN = ("selection_rate", "true_positive_rate", "false_positive_rate")
 SHOWN_WITHOUT_POSITIVE = ("accuracy",)
 GAPS = ("selection_rate", "true_positive_rate", "false_positive_rate", "positive_predictive_value", "accuracy")
 STEP = 26  # pixels a row
+LARGEST, WIDEST = "groups with most rows", "widest gaps"
 
 
 def by_attribute(record: Record) -> list[Figure]:
-    """For each attribute: every level's rates with intervals, and everyone's as a line."""
+    """For each attribute: the levels' rates with intervals, and everyone's as a line."""
+    single = [m for m in _fairness(record) if m.statistic == "value" and len(m.where) < 2]
     found = [
-        _attribute(record, str(a["name"]), list(map(str, a["levels"]))) for a in record.subject.get("attributes", ())
+        _attribute(record, single, str(a["name"]), list(map(str, a["levels"])))
+        for a in record.subject.get("attributes", ())
     ]
     return [figure for figure in found if figure is not None]
 
 
 def intersections(record: Record) -> Figure | None:
     """Selection rates (else accuracy) of groups that two attributes form, largest first."""
+    fairness = _fairness(record)
     for metric in (SHOWN[0], *SHOWN_WITHOUT_POSITIVE):
-        found = [m for m in _fairness(record) if m.metric == metric and len(m.where) == 2 and "class" not in m.where]
+        found = [m for m in fairness if m.metric == metric and len(m.where) == 2 and "class" not in m.where]
         if any(m.value is not None for m in found):
             break
     else:
         return None
-    found.sort(key=lambda m: (-m.n, words.place(m.where)))
-    everyone = [m for m in _fairness(record) if m.metric == metric and not m.where]
+    total, head = len(found), _head(found)
+    found = sorted(found, key=lambda m: (-m.n, sorted(m.where.items())))[:HELD]
+    everyone = [m for m in fairness if m.metric == metric and not m.where]
     title = words.title(metric)
+    drawn = found[:MOST]
     return Figure(
         "groups-intersections",
         "fairness",
         f"{title} of groups formed by two attributes",
         "Does it add up for those who belong to two groups at once?",
-        _forest(found[:MOST], everyone, (metric,), 560, [_group(m) for m in found]),
-        Table(
-            ("Group", "Rows", title, _head(found)), tuple(_cells(_group(m), [m]) for m in found), _left_out(len(found))
-        ),
+        _forest(drawn, everyone, (metric,), 560, [_group(m) for m in drawn]),
+        Table(("Group", "Rows", title, head), tuple(_cells(_group(m), [m]) for m in found), held(total, LARGEST)),
         "Each point is a group's rate, its line the interval; the dashed line is everyone. Groups with few rows "
         "have long "
-        "lines: what they show may be chance.",
+        "lines: what they show may be chance." + shown(total, LARGEST),
     )
 
 
 def gaps(record: Record) -> Figure | None:
     """The gaps across each attribute with their intervals, and the tolerance where a criterion states one."""
-    found = [
-        m
-        for name in GAPS
-        for m in _fairness(record)
-        if m.metric == name and m.statistic == "difference" and len(m.where) == 1
-    ]
-    if not any(m.value is not None for m in found):
-        return None
     everything = [m for m in _fairness(record) if m.statistic == "difference"]
+    found = [m for name in GAPS for m in everything if m.metric == name and len(m.where) == 1 and m.value is not None]
+    if not found:
+        return None
     tolerances = _tolerances(record)
-    drawn = [m for m in found if m.value is not None][:MOST]
     return Figure(
         "groups-gaps",
         "fairness",
         "Gaps between groups",
         "How far apart are the groups with the highest and the lowest rate, and how sure is that?",
-        _gap_chart(drawn, tolerances),
+        _gap_chart(largest(found, MOST, _size), tolerances),
         Table(
             ("Gap", "Lowest and highest", "Difference", _head(found), "Tolerance", "Rows"),
-            tuple(_gap_cells(m, tolerances) for m in everything),
+            tuple(_gap_cells(m, tolerances) for m in largest(everything, HELD, _size)),
+            _gaps_left_out(len(found), len(everything)),
         ),
         "Each point is the difference between the two groups furthest apart, its line the interval. A shaded bar is "
         "what a "
-        "criterion tolerates: a line wholly inside passes, wholly outside fails, across its end decides nothing.",
+        "criterion tolerates: a line wholly inside passes, wholly outside fails, across its end decides nothing."
+        + shown(len(found), WIDEST),
     )
 
 
-def _attribute(record: Record, attribute: str, levels: list[str]) -> Figure | None:
-    own = [m for m in _fairness(record) if m.statistic == "value" and list(m.where) == [column(attribute)]]
+def _attribute(record: Record, single: Sequence[Measure], attribute: str, levels: list[str]) -> Figure | None:
+    own = [m for m in single if column(attribute) in m.where]
     metrics = [name for name in SHOWN if any(m.metric == name and m.value is not None for m in own)]
     metrics = metrics or [n for n in SHOWN_WITHOUT_POSITIVE if any(m.metric == n and m.value is not None for m in own)]
     if not metrics:
         return None
     by = {(m.metric, m.where[column(attribute)]): m for m in own}
     levels = [level for level in levels if any((name, level) in by for name in metrics)]
-    ranked = sorted(levels, key=lambda level: -_rows(by, metrics, level))[:MOST]
-    shown = [level for level in levels if level in ranked]
-    everyone = [m for m in _fairness(record) if m.statistic == "value" and not m.where]
-    drawn = [by[name, level] for name in metrics for level in shown if (name, level) in by]
+    total = len(levels)
+    levels = largest(levels, HELD, lambda level: _rows(by, metrics, level))
+    charted = largest(levels, MOST, lambda level: _rows(by, metrics, level))
+    everyone = [m for m in single if not m.where]
+    drawn = [by[name, level] for name in metrics for level in charted if (name, level) in by]
     chart = _forest(
-        drawn, everyone, tuple(metrics), 226 if len(metrics) > 1 else 560, [plain(level) for level in shown]
+        drawn, everyone, tuple(metrics), 226 if len(metrics) > 1 else 560, [plain(level) for level in charted]
     )
     columns = tuple(words.title(name) for name in metrics)
     table = tuple(
@@ -112,12 +113,13 @@ def _attribute(record: Record, attribute: str, levels: list[str]) -> Figure | No
         Table(
             ("Group", "Rows", *(c for column in columns for c in (column, head))),
             (*table, _cells("everyone", overall)) if len(overall) == len(metrics) else table,
-            _left_out(len(levels)),
+            held(total, LARGEST),
         ),
         "Each point is a group's rate, its line the interval; the dashed line is everyone. Where two lines lie far "
         "apart, the "
         "groups differ; where they overlap widely, these rows cannot tell them apart. "
-        + " ".join(f"{c}: {words.metric(n).meaning}" for c, n in zip(columns, metrics, strict=True)),
+        + " ".join(f"{c}: {words.metric(n).meaning}" for c, n in zip(columns, metrics, strict=True))
+        + shown(total, LARGEST),
     )
 
 
@@ -227,8 +229,14 @@ def _head(found: Sequence[Measure]) -> str:
     return f"{numbers.level(levels.pop())} interval" if len(levels) == 1 else "Interval"
 
 
-def _left_out(levels: int) -> str:
-    return f"The chart shows the {MOST} largest of {levels} groups; this table holds them all." if levels > MOST else ""
+def _size(gap: Measure) -> float:
+    """Gaps without a value come last."""
+    return -1.0 if gap.value is None else gap.value
+
+
+def _gaps_left_out(drawn: int, total: int) -> str:
+    table = f"This table holds the {HELD} {WIDEST} of {total:,}; record.json holds them all." if total > HELD else ""
+    return f"{shown(drawn, WIDEST)} {table}".strip()
 
 
 def _slug(attribute: str, record: Record) -> str:

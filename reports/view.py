@@ -380,11 +380,11 @@ def _unmeasured(measures: Iterable[Measure]) -> list[str]:
 
 
 def _missing(found: list[Measure]) -> str:
-    titles = list(dict.fromkeys(words.metric(m.metric).title for m in found))
-    places = list(dict.fromkeys(words.place(m.where) for m in found))
+    titles = [words.metric(name).title for name in dict.fromkeys(m.metric for m in found)]
+    places = list({tuple(sorted(m.where.items())): m.where for m in found}.values())
     what = words.capital(sentences.join(titles)) if len(titles) <= 3 else f"{len(found)} numbers"
     more = f" and {len(places) - 3} more" if len(places) > 3 else ""
-    return f"{what} for {'; '.join(places[:3])}{more}"
+    return f"{what} for {'; '.join(map(words.place, places[:3]))}{more}"
 
 
 def _find(record: Record, metric: str, analysis: str) -> Measure | None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from gnomon.audit.measure import Measure
 from gnomon.audit.record import Exhibit, Record
 from gnomon.reports import palette, svg
 from gnomon.reports.charts import Figure, charts
-from gnomon.reports.figure import MOST
+from gnomon.reports.curves import CLASSES
+from gnomon.reports.figure import HELD, MOST
 from gnomon.reports.plain import NAME
 from golden import sample
 
@@ -105,6 +107,74 @@ def test_of_forty_levels_the_chart_shows_the_largest_and_the_table_all():
     assert [n for n in names if n in drawn] == names[40 - MOST :]
     assert [row[0] for row in figure.table.rows] == names
     assert str(MOST) in figure.table.note
+
+
+def crossed(first: int, second: int, metrics: tuple[str, ...] = ("selection_rate",)) -> Record:
+    """A record of every pair of two attributes' levels; group i · j has 1 + i * second + j rows."""
+    rates = [
+        Measure(analysis="fairness", metric=metric, where=where, value=0.5, low=0.4, high=0.6, n=n)
+        for metric in metrics
+        for n, (i, j) in enumerate(product(range(first), range(second)), 1)
+        for where in ({"job": f"job {i}", "town": f"town {j}"},)
+    ]
+    return replace(empty(sample.binary()), measures=tuple(rates))
+
+
+def named(spec: object) -> set[str]:
+    """Every group that a chart's specification names, in its data, its order or anywhere."""
+    return set(re.findall(r"job \d+ · town \d+", str(spec)))
+
+
+def test_of_thousands_of_intersections_the_chart_names_the_25_largest_and_the_figure_says_so():
+    figure = next(f for f in charts(crossed(60, 60)) if f.id == "groups-intersections")
+    largest = {f"job 59 · town {j}" for j in range(60 - MOST, 60)}
+    assert named(figure.chart.to_dict(validate=False)) == largest
+    assert largest <= set(texts(draw(figure)))
+    assert "The chart shows the 25 groups with most rows of 3,600." in figure.reading
+    assert len(figure.table.rows) == HELD
+    assert figure.table.rows[0][:2] == ("job 59 · town 59", "3,600")
+    assert "the 400 groups with most rows, record.json all of them" in figure.table.note
+    assert "holds them all" not in figure.table.note
+
+
+def test_of_many_gaps_the_chart_shows_the_widest_in_the_order_of_the_record():
+    gaps = [
+        Measure(
+            analysis="fairness",
+            metric="selection_rate",
+            statistic="difference",
+            where={"attribute": f"a{i}"},
+            value=(i * 7 % 500) / 1000,
+            n=9,
+        )
+        for i in range(500)
+    ]
+    figure = next(f for f in charts(replace(empty(sample.binary()), measures=tuple(gaps))) if f.id == "groups-gaps")
+    widest = [f"Selection rate · a{i}" for i in range(500) if i * 7 % 500 >= 500 - MOST]
+    assert [name for name in texts(draw(figure)) if name.startswith("Selection rate")] == widest
+    assert "The chart shows the 25 widest gaps of 500." in figure.reading
+    assert len(figure.table.rows) == HELD
+    assert set(widest) <= {row[0] for row in figure.table.rows}
+    assert f"the {HELD} widest gaps of 500" in figure.table.note
+
+
+def test_of_a_thousand_levels_the_table_holds_the_largest_and_everyone():
+    record = many_levels([f"Region {i:04d}" for i in range(1_000)])
+    everyone = Measure(analysis="fairness", metric="selection_rate", value=0.5, low=0.4, high=0.6, n=10_000)
+    (figure,) = charts(replace(record, measures=(*record.measures, everyone)))
+    assert [row[0] for row in figure.table.rows] == [*(f"Region {i:04d}" for i in range(600, 1_000)), "everyone"]
+    assert "The chart shows the 25 groups with most rows of 1,000." in figure.reading
+
+
+def test_of_a_thousand_classes_chart_and_table_show_the_first():
+    names = [f"class {i}" for i in range(1_000)]
+    counts = [[int(i == j) for j in range(1_000)] for i in range(1_000)]
+    exhibit = Exhibit("performance", "confusion", {"classes": names, "counts": counts})
+    (figure,) = charts(replace(empty(sample.binary()), exhibits=(exhibit,)))
+    assert f"class {MOST - 1}" in texts(draw(figure))
+    assert f"class {MOST}'" not in str(figure.chart.to_dict(validate=False))
+    assert len(figure.table.rows) == len(figure.table.columns) - 2 == CLASSES
+    assert "of 1,000 classes" in figure.table.note
 
 
 def test_a_long_name_does_not_push_the_chart_off_the_page():

@@ -19,12 +19,13 @@ from gnomon.audit.findings import Finding, Verdict
 from gnomon.audit.measure import Measure, undefined
 from gnomon.audit.messages import Message
 from gnomon.audit.record import Record
-from gnomon.reports import console, html, markdown, sentences, view, words
+from gnomon.reports import console, html, markdown, sentences, svg, view, words
 from golden import sample
 
 HERE = Path(__file__).with_name("golden")
 RECORDS = {"binary": sample.binary(), "image": sample.image()}
 PAGES = {name: html.render(record) for name, record in RECORDS.items()}
+SVG = ".//{http://www.w3.org/2000/svg}svg"
 HOSTILE = (
     "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'`${7*7}{{7*7}}\u202e\u200f\x1b[31m\x07\ud800"
 )
@@ -141,6 +142,66 @@ def test_a_page_of_thousands_of_measures_stays_under_a_megabyte_and_says_what_it
     page = html.render(replace(RECORDS["binary"], measures=RECORDS["binary"].measures + tuple(many)))
     assert len(page.encode()) < 1_000_000
     assert "record.json holds them all" in page
+
+
+def crossed(groups: int) -> Record:
+    """The sample with `groups` x 60 intersections by every rate it has, a tenth of them undefined."""
+    rates = ("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy")
+    places = [{"job": f"job {i}", "town": f"town {j}"} for i in range(groups) for j in range(60)]
+    why = Message("empty_denominator", {"of": "positives"})
+    many = [
+        undefined(why, analysis="fairness", metric=rate, where=where, n=0)
+        if n % 10 == 0
+        else Measure(analysis="fairness", metric=rate, where=where, value=0.5, low=0.4, high=0.6, n=n, method="wilson")
+        for rate in rates
+        for n, where in enumerate(places)
+    ]
+    return replace(RECORDS["binary"], measures=RECORDS["binary"].measures + tuple(many))
+
+
+def test_a_record_of_thousands_of_intersections_has_a_whole_page_and_short_views():
+    record = crossed(80)  # 4,800 of them: as many names would be too many for one chart
+    page = html.render(record)
+    assert page.count("<svg") == PAGES["binary"].count("<svg")
+    assert "could not be drawn" not in page
+    assert "The chart shows the 25 groups with most rows of 4,8" in page
+    assert "holds the 400 groups with most rows, record.json all of them" in page
+    assert len(page.encode()) < 1_000_000
+    assert len(console.render(record)) < 20_000
+    assert len(markdown.render(record)) < 20_000
+
+
+def test_thousands_of_findings_are_told_gravest_first_and_the_rest_is_counted():
+    one = next(f for f in RECORDS["binary"].findings if f.verdict is Verdict.PASS)
+    many = tuple(replace(one, id=f"{one.id} {i}") for i in range(5_000))
+    record = replace(RECORDS["binary"], findings=RECORDS["binary"].findings + many)
+    page, told, comment = html.render(record), console.render(record), markdown.render(record)
+    assert len(page.encode()) < 1_000_000
+    assert len(told) < 30_000
+    assert len(comment) < 65_536
+    for text in (page, told, comment):
+        assert "so this criterion fails" in " ".join(text.split())
+        assert re.search(r"… and (4,9|5,0)\d\d more, in record.json", text)
+
+
+def test_a_picture_that_cannot_be_drawn_leaves_its_table_open_and_the_page_whole(monkeypatch):
+    drawn = svg.draw
+
+    def stumbling(chart, name, title, description):
+        if name == "groups-gaps":
+            raise ValueError("Vega-Lite to SVG conversion failed: RangeError: Maximum call stack size exceeded")
+        return drawn(chart, name, title, description)
+
+    monkeypatch.setattr(svg, "draw", stumbling)
+    page = html.render(RECORDS["binary"])
+    figures = {e.get("id"): e for e in tree(page).iter("figure")}
+    lost = figures.pop("groups-gaps")
+    assert "This picture could not be drawn." in "".join(lost.itertext())
+    assert "Selection rate · sex" in "".join(lost.itertext())
+    assert lost.find("details").get("open") is not None
+    assert lost.find(SVG) is None
+    assert figures
+    assert all(e.find(SVG) is not None and e.find("details").get("open") is None for e in figures.values())
 
 
 def test_rendering_loads_no_torch():
