@@ -7,6 +7,7 @@ names, in the same order.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ MOST_LEVELS = 256  # a column with more values than this is a number or a name, 
 
 Codes = NDArray[np.int64]
 
+_WHOLE = re.compile(r"-?(?:0|[1-9]\d*)\.0+")  # a whole number as a CSV has it where its column also has blanks
+
 
 @dataclass(frozen=True, slots=True)
 class Coded:
@@ -41,16 +44,17 @@ class Coded:
 
 
 def text(value: object) -> str:
-    """A value as the name of a level: 1, 1.0 and "1" are one level, "1".
+    """A value as the name of a level: 1, 1.0, "1" and "1.0" are one level, "1"; "01" is another.
 
-    >>> text(1.0), text(True), text("Female"), text(0.5)
-    ('1', 'True', 'Female', '0.5')
+    >>> text(1.0), text(True), text(" Female "), text(0.5), text("01")
+    ('1', 'True', 'Female', '0.5', '01')
     """
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value))
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return str(int(value))
-    return str(value)
+    stripped = str(value).strip()
+    return str(int(stripped.partition(".")[0])) if _WHOLE.fullmatch(stripped) else stripped
 
 
 def code(column: str, values: Any, levels: Sequence[str] | None = None, most: int | None = MOST_LEVELS) -> Coded:
@@ -71,9 +75,14 @@ def code(column: str, values: Any, levels: Sequence[str] | None = None, most: in
         order = declared
     if levels is None and most is not None and len(order) > most:
         raise DataError(
-            f"column '{column}' has {len(order):,} different values; cut it into bands, or declare its levels"
+            f"column '{column}' has {len(order):,} different values, and groups may have {most}; group the values into "
+            f"bands in the table first"
         )
-    code_of = {level: k for k, level in enumerate(order)} | {"": UNKNOWN}
+    code_of = {text(level): k for k, level in enumerate(order)} | {"": UNKNOWN}
+    if len(code_of) < len(order) + 1:
+        raise DataError(
+            f"column '{column}' has levels {listed(order)}, two of them alike or one blank; declare each once"
+        )
     strange = [k for k, name in enumerate(names) if name not in code_of]
     if strange:
         row = int(np.argmax(places == strange[0]))
@@ -128,7 +137,7 @@ def column_targets(task: Task, column: str, values: Any) -> Codes | NDArray[np.f
     if isinstance(task, Regression):
         return numbers(column, values)
     coded = code(column, values)
-    if set(coded.levels) <= set(task.classes):
+    if set(coded.levels) <= {text(name) for name in task.classes}:
         return code(column, values, task.classes).codes
     if set(coded.levels) <= {str(k) for k in range(len(task.classes))}:
         return code(column, values, [str(k) for k in range(len(task.classes))]).codes
@@ -156,6 +165,20 @@ def numbers(column: str, values: Any) -> NDArray[np.float64]:
     return array
 
 
+def written(column: str, values: Any) -> Series:
+    """A column whose numbers may be written as text, as they are in a CSV; blank text is no value.
+
+    Raises:
+        DataError: a text that is no number.
+    """
+    import pandas
+
+    series = _series(values)
+    if not all(isinstance(value, str) for value in series.dropna()):
+        return series
+    return pandas.Series([_number(column, row, value) for row, value in enumerate(series)], dtype=np.float64)
+
+
 def to_numpy(values: Any) -> NDArray[Any]:
     """An array of a tensor (on any device), an array or a sequence."""
     if hasattr(values, "detach"):
@@ -176,11 +199,11 @@ def _found(column: str, values: Any) -> tuple[list[str], NDArray[np.intp], tuple
     series = _series(values)
     declared: tuple[str, ...] = ()
     if isinstance(series.dtype, pandas.CategoricalDtype):
-        declared = tuple(text(value) for value in series.cat.categories)
+        declared = tuple(dict.fromkeys(name for value in series.cat.categories if (name := text(value))))
         declared = declared if series.cat.ordered else tuple(sorted(declared, key=_rank))
     places, found = pandas.factorize(series)
     _refuse_mixture(column, list(found))
-    return [text(value).strip() and text(value) for value in found], places, declared
+    return [text(value) for value in found], places, declared
 
 
 def _series(values: Any) -> Series:
@@ -220,6 +243,18 @@ def _refuse_text(column: str, series: Series) -> None:
     mixed = f"mixes types: {series.iloc[row]!r} is {type(series.iloc[row]).__name__}, {numeric!r} is number"
     what = mixed if numeric is not None else f"holds {series.iloc[row]!r}, which is {type(series.iloc[row]).__name__}"
     raise DataError(f"column '{column}' {what} (row {row}); make it numbers, or declare it categorical")
+
+
+def _number(column: str, row: int, value: object) -> float:
+    if not isinstance(value, str) or not value.strip():
+        return math.nan
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if math.isnan(number):
+        raise DataError(f"column '{column}' holds '{value}' (row {row}), which is no number; write numbers as 0.5")
+    return number
 
 
 def _is_number(value: object) -> bool:

@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader, IterableDataset, Subset, default_collat
 from .batch import UNKNOWN, Batch
 from .data import group_codes
 from .errors import DataError
-from .labels import code, listed, targets, to_numpy
+from .labels import Coded, code, listed, targets, to_numpy
+from .samplers import visited
 from .spec import Attribute, Split
 from .task import Task
 
@@ -31,13 +32,13 @@ class LoaderData:
     """Rows that a dataset makes when asked.
 
     Attributes:
-        dataset: map-style; or iterable, if `row` is given.
-        length: how many rows it has.
+        dataset: the rows that are read; map-style, or iterable if `row` is given.
+        places: [n] the numbers of the rows that are read: their places in the user's dataset, ascending.
         task: tells how targets are read.
         collate: a list of samples -> a batch.
         parts: see `Parts`.
         row: where an iterable's batches carry their row numbers: a key or a place.
-        side: [n, attributes] codes that came beside the dataset; None where batches carry their groups.
+        side: [rows of the user's dataset, attributes] codes that came beside it; None where batches carry their groups.
         workers: processes that load.
         people: the sensitive attributes.
         split: whether the rows were held out.
@@ -45,7 +46,7 @@ class LoaderData:
     """
 
     dataset: Any
-    length: int
+    places: NDArray[np.int64]
     task: Task
     collate: Callable[[list[Any]], Any]
     parts: Parts
@@ -57,7 +58,7 @@ class LoaderData:
     origin: str
 
     def __len__(self) -> int:
-        return self.length
+        return len(self.places)
 
     def batches(self, size: int) -> Iterator[Batch]:
         loader = DataLoader(
@@ -67,36 +68,48 @@ class LoaderData:
             num_workers=self.workers,
             generator=torch.Generator(),  # else every pass draws from the user's global generator
         )
-        yield from self._numbered(loader) if self.row is None else self._named(loader, self.row)
+        yield from self._numbered(loader, size) if self.row is None else self._named(loader, self.row)
 
-    def _numbered(self, loader: DataLoader[Any]) -> Iterator[Batch]:
+    def _numbered(self, loader: DataLoader[Any], size: int) -> Iterator[Batch]:
+        """Batches in the dataset's order: only if each sample makes one row is a row known by its place."""
         start = 0
         for collated in loader:
-            batch = self._batch(collated, None, start)
-            start += len(batch)
-            yield batch
+            rows = self.places[start : start + size]
+            held, truth, groups = self._parted(collated)
+            if (given := _rows_of(held)) != len(rows):
+                raise DataError(
+                    f"the collate function gave {given} rows for {len(rows)} samples; return one row a sample, or "
+                    f"leave rows out of the dataset (torch.utils.data.Subset)"
+                )
+            start += len(rows)
+            yield self._batch(rows, held, truth, groups)
+        if start != len(self):
+            raise DataError(
+                f"the dataset gave {start:,} rows but had {len(self):,} when it was declared; let it keep its length"
+            )
 
     def _named(self, loader: DataLoader[Any], row: str | int) -> Iterator[Batch]:
-        seen = np.zeros(self.length, dtype=bool)
+        seen = np.zeros(len(self), dtype=bool)
         for collated in loader:
             rows, rest = _take_rows(collated, row)
             _check_rows(rows, seen)
-            yield self._batch(rest, rows, 0)
+            yield self._batch(rows, *self._parted(rest))
         if not seen.all():
             raise DataError(
-                f"the iterable data gave {int(seen.sum()):,} of {self.length:,} rows (row {int((~seen).argmax())} "
+                f"the iterable data gave {int(seen.sum()):,} of {len(self):,} rows (row {int((~seen).argmax())} "
                 f"never came); it must yield each row once in every pass"
             )
 
-    def _batch(self, collated: Any, rows: NDArray[np.int64] | None, start: int) -> Batch:
+    def _parted(self, collated: Any) -> tuple[Any, Any, Any]:
         inputs, truth, groups = (*self.parts(collated), None, None)[:3]
-        held = _tensors(inputs)
-        first = next(iter(held.values() if isinstance(held, dict) else held))
-        rows = np.arange(start, start + len(first)) if rows is None else rows
+        return _tensors(inputs), truth, groups
+
+    def _batch(self, rows: NDArray[np.int64], held: Any, truth: Any, groups: Any) -> Batch:
+        n = _rows_of(held)
         known = None if truth is None else targets(self.task, truth)
-        for what, length in (("row numbers", len(rows)), ("targets", len(first if known is None else known))):
-            if length != len(first):
-                raise DataError(f"a batch has {len(first)} rows of inputs but {length} {what}; give one a row")
+        for what, length in (("row numbers", len(rows)), ("targets", n if known is None else len(known))):
+            if length != n:
+                raise DataError(f"a batch has {n} rows of inputs but {length} {what}; give one a row")
         return Batch(rows, held, known, self._groups(groups, rows))
 
     def _groups(self, groups: Any, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -121,21 +134,24 @@ def from_loader(
     """Rows of a map-style dataset, or of the dataset behind a DataLoader.
 
     The DataLoader's own order and batch size are not used: rows are read from first to last, so that a row is known by
-    its place in the dataset. Its collate function and its number of workers are used.
+    its place in the dataset. Which rows its sampler visits (see `samplers.visited`), its collate function and its
+    number of workers are used.
 
     Args:
         source: a dataset or a DataLoader.
         task: tells how targets are read.
-        groups: attribute -> labels of all rows, beside the dataset.
+        groups: attribute -> labels of all rows, beside the dataset; or of those alone that a subset's sampler visits,
+            in the dataset's order.
         people: instead, the attributes that batches carry, with all their levels.
         parts: a collated batch -> (inputs, targets) or (inputs, targets, groups). By default pairs and triples are
-            taken so, and of a dict: labels (or targets, y), groups, and inputs (or x), else all others as keywords.
+            taken so, and of a dict: labels (or targets, y), groups, and inputs (or x) if nothing else is left, else
+            all that is left as keywords.
         row: for iterable data: the key or the place at which a batch carries its row numbers, 0 to n−1.
         split: whether these rows were held out from training.
         origin: where they come from, in words.
 
     Raises:
-        DataError: the rows have no identity or no number, or groups do not fit them.
+        DataError: the rows have no identity or no number, groups do not fit them, or the sampler is not understood.
     """
     loader = source if isinstance(source, DataLoader) else None
     dataset: Any = source if loader is None else loader.dataset
@@ -144,10 +160,11 @@ def from_loader(
             "the DataLoader has batch_size=None, so its samples are no rows; give one that makes batches of rows"
         )
     length = _length(dataset, row)
-    beside, side = group_codes(groups, length) if groups is not None else (tuple(people), None)
+    places = np.arange(length) if loader is None or isinstance(dataset, IterableDataset) else visited(loader, length)
+    beside, side = (tuple(people), None) if groups is None else _beside(groups, places, length)
     return LoaderData(
-        dataset=dataset,
-        length=length,
+        dataset=dataset if len(places) == length else Subset(dataset, places.tolist()),
+        places=places,
         task=task,
         collate=default_collate if loader is None else loader.collate_fn,
         parts=parts or parts_of,
@@ -179,8 +196,24 @@ def parts_of(collated: Any) -> tuple[Any, ...]:
 def _keyed(batch: dict[str, Any]) -> tuple[Any, ...]:
     truth = next((batch.pop(key) for key in _TARGETS if key in batch), None)
     groups = batch.pop(_GROUPS, None)
-    inputs = next((batch[key] for key in _INPUTS if key in batch), batch)
-    return inputs, truth, groups
+    alone = len(batch) == 1 and next(iter(batch)) in _INPUTS
+    return next(iter(batch.values())) if alone else batch, truth, groups
+
+
+def _beside(
+    groups: Mapping[str, Any], places: NDArray[np.int64], length: int
+) -> tuple[tuple[Attribute, ...], NDArray[np.int64]]:
+    people: list[Attribute] = []
+    side = np.full((length, len(groups)), UNKNOWN, dtype=np.int64)
+    for k, (name, values) in enumerate(groups.items()):
+        given = len(values.codes if isinstance(values, Coded) else values)
+        if given not in (length, len(places)):
+            visits = f", of which the sampler visits {len(places):,}" if len(places) < length else ""
+            raise DataError(f"attribute '{name}' has {given:,} values for {length:,} rows{visits}; give one a row")
+        attributes, codes = group_codes({name: values}, given)
+        people += attributes
+        side[slice(None) if given == length else places, k] = codes[:, 0]
+    return tuple(people), side
 
 
 def _length(dataset: Any, row: str | int | None) -> int:
@@ -228,15 +261,26 @@ def _check_rows(rows: NDArray[np.int64], seen: NDArray[np.bool_]) -> None:
 
 def _tensors(inputs: Any) -> Any:
     if isinstance(inputs, Mapping):
-        held: Any = {key: value for key, value in inputs.items() if isinstance(value, torch.Tensor)}
+        held: Any = dict(inputs)
+        dropped = [str(key) for key, value in held.items() if not isinstance(value, torch.Tensor)]
+        if dropped:
+            raise DataError(
+                f"a batch has entries that are no tensors, so they would be dropped: {listed(dropped)}; leave them out "
+                f"in collate_fn, give groups as '{_GROUPS}', or say with parts= what goes in"
+            )
     else:
         held = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
     values = tuple(held.values()) if isinstance(held, dict) else held
-    if not values or not all(isinstance(value, torch.Tensor) for value in values):
+    if not values or not all(isinstance(value, torch.Tensor) and value.ndim for value in values):
         raise DataError(
-            f"inputs are {_described(inputs)}; give a tensor, several, or a dict of them (by parts= or collate_fn)"
+            f"inputs are {_described(inputs)}; give a tensor, several, or a dict of them (by parts= or collate_fn), "
+            f"each with one row a sample"
         )
     return held
+
+
+def _rows_of(held: Any) -> int:
+    return len(next(iter(held.values() if isinstance(held, dict) else held)))
 
 
 def _coded(groups: Any, people: tuple[Attribute, ...], n: int) -> NDArray[np.int64]:
@@ -247,7 +291,10 @@ def _coded(groups: Any, people: tuple[Attribute, ...], n: int) -> NDArray[np.int
     for k, one in enumerate(people):
         if one.name not in columns:
             raise DataError(f"groups have no '{one.name}', only {listed(list(columns))}; give every declared attribute")
-        codes[:, k] = _column(one, columns[one.name])
+        found = _column(one, columns[one.name])
+        if len(found) != n:
+            raise DataError(f"attribute '{one.name}' has {len(found)} values in a batch of {n} rows; give one a row")
+        codes[:, k] = found
     return codes
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .batch import UNKNOWN, Batch
 from .data import group_codes
 from .errors import DataError
-from .labels import code, listed, numbers, text
+from .labels import code, listed, numbers, text, written
 from .spec import Attribute, Split
 from .tables import column, read_table
 from .task import Binary
@@ -81,6 +81,7 @@ def read_predictions(
         target: the column of true labels; blank = unknown.
         prediction: the column of decisions, in the same words as the target.
         score: the column of probabilities of the positive label, instead of decisions (or beside them, if they agree).
+            In a CSV all other columns are text: "01" is not "1", and only blank cells are unknown.
         threshold: a row is decided positive when its score reaches it.
         sensitive: the columns of sensitive attributes; blank = unknown.
         positive: the positive label; every other label is then negative. 1 and True need not be named.
@@ -120,11 +121,12 @@ def _open(table: DataFrame | Path | str, wanted: list[str]) -> tuple[DataFrame, 
 def _task(
     target: str, said: Series, prediction: str | None, decided: Series | None, positive: object, threshold: float
 ) -> Binary:
-    labels = code(target, said).levels
+    labels = code(target, said, most=None).levels
     if not labels:
         raise DataError(f"column '{target}' has no label in any row; name the column of true labels")
-    voiced = () if decided is None or prediction is None else code(prediction, decided).levels
+    voiced = () if decided is None or prediction is None else code(prediction, decided, most=None).levels
     yes = _positive(target, labels, {_same(label) for label in (*labels, *voiced)}, positive)
+    _refuse_scores(prediction, voiced, labels)
     others = {_same(label): label for label in (*voiced, *labels) if _same(label) != _same(yes)}
     if len(labels) <= 2 and len(others) > 1:
         strange = [label for label in voiced if _same(label) not in {*map(_same, labels), _same(yes)}]
@@ -137,6 +139,23 @@ def _task(
     return Binary(yes, no, threshold)
 
 
+def _refuse_scores(prediction: str | None, voiced: tuple[str, ...], labels: tuple[str, ...]) -> None:
+    known = {_same(label) for label in labels}
+    scores = [label for label in voiced if _is_fraction(label) and _same(label) not in known]
+    if scores:
+        raise DataError(
+            f"column '{prediction}' holds {listed(scores, 3)}, which are scores and no decisions; pass it as "
+            f"--score {prediction} instead of --prediction"
+        )
+
+
+def _is_fraction(label: str) -> bool:
+    try:
+        return float(label) % 1 > 0
+    except ValueError:
+        return False
+
+
 def _positive(target: str, labels: tuple[str, ...], vocabulary: set[str], positive: object) -> str:
     if positive is not None:
         wanted = text(positive)
@@ -146,13 +165,13 @@ def _positive(target: str, labels: tuple[str, ...], vocabulary: set[str], positi
         if exact or _same(wanted) in vocabulary:
             return exact[0] if exact else wanted
         raise DataError(f"'{wanted}' is no label of column '{target}'; pass --positive with one of {listed(labels)}")
-    for no, yes in _CONVENTIONS:
-        if set(labels) <= {no, yes}:
-            return yes
+    known = {_same(label): label for label in labels}
+    if set(known) <= {"0", "1"}:
+        return known.get("1") or dict(_CONVENTIONS).get(known["0"].capitalize(), "1")
     if len(labels) != 2:
         raise DataError(
-            f"column '{target}' is not binary: its {len(labels)} labels are {listed(labels)}; say which one is "
-            f"positive with --positive, and every other one counts as negative"
+            f"column '{target}' is not binary: its {len(labels):,} labels are {listed(labels)}; say which one is "
+            f"positive with --positive, and every other one counts as negative (leave labels blank that are not known)"
         )
     raise DataError(f"column '{target}' has labels {listed(labels)}; say which one is positive with --positive")
 
@@ -167,7 +186,7 @@ def _same(label: str) -> str:
 
 
 def _codes(name: str, values: Series, task: Binary) -> NDArray[np.int64]:
-    coded = code(name, values)
+    coded = code(name, values, most=None)
     yes = np.array([*(int(_same(level) == _same(task.positive)) for level in coded.levels), UNKNOWN], dtype=np.int64)
     return yes[coded.codes]
 
@@ -183,7 +202,7 @@ def _complete(name: str, codes: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _scores(name: str, values: Series) -> NDArray[np.float64]:
-    scores = numbers(name, values)
+    scores = numbers(name, written(name, values))
     _complete(name, np.where(np.isnan(scores), UNKNOWN, 0))
     if scores.min() < 0 or scores.max() > 1:
         raise DataError(

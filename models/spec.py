@@ -48,9 +48,17 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Tabular:
-    """Rows of named columns: input 0, 1, … are [n, columns], float32 numbers or int64 codes."""
+    """Rows of columns of different names: input 0, 1, … are [n, columns], float32 numbers or int64 codes."""
 
     features: tuple[Feature, ...]
+
+    def __post_init__(self) -> None:
+        names = [feature.name for feature in self.features]
+        twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        if twice:
+            raise SubjectError(
+                f"features need different names, but {', '.join(map(repr, twice))} occur more than once; rename them"
+            )
 
 
 @dataclass(frozen=True, slots=True)

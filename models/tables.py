@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -32,6 +33,9 @@ _SIGNATURES = {  # how files of these kinds begin
 def read_table(path: Path, columns: Sequence[str] | None = None) -> DataFrame:
     """Read a CSV, TSV (plain or .gz) or Parquet file; names that occur twice get .1, .2 as in pandas.
 
+    The values of a CSV stay text as they are written ("01", "NA"), so that they say the same as in Parquet; only blank
+    ones are missing.
+
     Args:
         path: the file.
         columns: read these alone.
@@ -42,8 +46,8 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> DataFrame:
     kind = _check(path)
     try:
         frame = _parquet(path, columns) if kind == "Parquet" else _csv(path, columns)
-    except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read as {kind}: {_line(error)}") from error
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read as {kind} ({_line(error)}); {_cure(kind, error)}") from error
     if frame.empty:
         raise DataError(f"{path}: the table has no rows; give at least one")
     return frame
@@ -131,7 +135,15 @@ def _csv(path: Path, columns: Sequence[str] | None) -> DataFrame:
     with warnings.catch_warnings():
         warnings.simplefilter("error", pandas.errors.ParserWarning)
         try:  # all columns are read: pandas counts the values of a row only then
-            frame = pandas.read_csv(path, sep=separator, index_col=False, low_memory=False, encoding="utf-8-sig")
+            frame = pandas.read_csv(
+                path,
+                sep=separator,
+                index_col=False,
+                dtype=str,
+                keep_default_na=False,
+                na_values=[""],
+                encoding="utf-8-sig",
+            )
         except pandas.errors.ParserWarning as warning:
             raise DataError(
                 f"{path}: rows have more values than the header has names; quote values that hold '{separator}', "
@@ -141,6 +153,16 @@ def _csv(path: Path, columns: Sequence[str] | None) -> DataFrame:
         return frame
     require(frame.columns, columns)
     return frame.filter(items=list(dict.fromkeys(columns)))
+
+
+def _cure(kind: str, error: Exception) -> str:
+    from pandas.errors import ParserError
+
+    if isinstance(error, UnicodeDecodeError):
+        return "save it as UTF-8"
+    if isinstance(error, ParserError):
+        return "give every row as many values as the header has names, and quote values that hold a separator"
+    return f"the file is cut short or damaged; write the {kind} file again"
 
 
 def _line(error: Exception) -> str:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from gnomon.audit.fairness import Counts
 from gnomon.models.errors import DataError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 rows = st.lists(
@@ -26,6 +26,7 @@ def rate(counts, metric, statistic="value", **where):
 
 
 @given(rows, rows)
+@settings(max_examples=30)
 def test_parts_merge_into_the_whole_whatever_levels_each_holds(first, second):
     merged, whole = of(first).merge(of(second)), of(first + second)
     assert merged.people == whole.people
@@ -34,6 +35,7 @@ def test_parts_merge_into_the_whole_whatever_levels_each_holds(first, second):
 
 
 @given(rows)
+@settings(max_examples=30)
 def test_rates_are_those_of_the_rows(found):
     frame = pd.DataFrame(found, columns=["y", "p", "g"])
     counts = of(found)
@@ -46,6 +48,7 @@ def test_rates_are_those_of_the_rows(found):
 
 
 @given(rows)
+@settings(max_examples=30)
 def test_every_row_twice_leaves_values_and_narrows_intervals(found):
     once, twice = of(found).measures(), of(found + found).measures()
     for a, b in zip(once, twice, strict=True):

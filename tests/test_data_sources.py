@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import pickle
 import subprocess
 import sys
@@ -12,14 +13,25 @@ import pytest
 import torch
 from gnomon.models import Attribute, Binary, GnomonError, Multiclass, Regression, Subject
 from gnomon.models.data import from_tensors
-from gnomon.models.errors import DataError
+from gnomon.models.errors import DataError, SubjectError
 from gnomon.models.frames import MISSING, OTHER, encode, fit_encoding, from_frame
 from gnomon.models.labels import Coded, code, text
 from gnomon.models.loaders import from_loader
 from gnomon.models.predictions import read_predictions
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+    default_collate,
+)
 
 N = 11
 TASK = Binary()
@@ -158,6 +170,13 @@ def test_levels_are_written_without_point_zero_and_sorted_unless_declared(values
     assert code("g", values).levels == levels
 
 
+def test_blanks_around_a_value_do_not_make_another_level():
+    assert code("g", [" x", "x", "x ", " "]).codes.tolist() == [0, 0, 0, -1]
+    assert code("g", pandas.Categorical([" x", "x"], categories=["x", " x"], ordered=True)).levels == ("x",)
+    assert code("g", pandas.Categorical(["x", " "], categories=["x", " "])).codes.tolist() == [0, -1]
+    assert code("g", ["x"], [" x"]).codes.tolist() == [0]
+
+
 def test_declared_levels_keep_their_order_and_empty_ones_stay():
     coded = code("g", ["b", None, "a"], ["b", "never", "a"])
     assert coded.levels == ("b", "never", "a")
@@ -187,9 +206,10 @@ def test_targets_of_tensors_are_codes_names_or_numbers(task, values, codes):
 
 
 def test_text_of_a_value():
-    assert [text(v) for v in (1, 1.0, np.float32(2), np.int8(3), True, np.bool_(False), "x ", 0.5)] == [
-        *("1", "1", "2", "3", "True", "False", "x ", "0.5")
+    assert [text(v) for v in (1, 1.0, np.float32(2), np.int8(3), True, np.bool_(False), " x ", 0.5)] == [
+        *("1", "1", "2", "3", "True", "False", "x", "0.5")
     ]
+    assert [text(v) for v in ("1.0", "-0.0", "01", "01.0", "1.10", "NA")] == ["1", "0", "01", "01.0", "1.10", "NA"]
 
 
 # Frames
@@ -216,6 +236,12 @@ def test_one_hot_columns_belong_to_their_feature(frame):
         assert hot.sum(1).tolist() == [1] * N
         assert [feature.levels[k] for k in hot.argmax(1)] == frame[name].fillna(MISSING).tolist()
     assert x.shape[1] == encoding.spec.features[-1].columns[-1] + 1
+
+
+def test_a_column_that_is_two_features_is_refused(frame):
+    encoding = fit_encoding(frame, numeric=["age"], categorical=["job", "age"])
+    with pytest.raises(SubjectError, match="features need different names, but 'age' occur"):
+        _ = encoding.spec
 
 
 def test_only_one_sort_of_column_makes_one_input(frame):
@@ -297,10 +323,131 @@ def test_a_loaders_collate_function_is_used():
 
 
 def test_a_dict_without_inputs_key_goes_in_as_keywords():
-    rows = [{"input_ids": torch.ones(3, dtype=torch.long), "mask": torch.ones(3), "labels": 1, "name": "x"}] * N
+    rows = [{"input_ids": torch.ones(3, dtype=torch.long), "mask": torch.ones(3), "labels": 1}] * N
     (batch,) = from_loader(rows, task=TASK).batches(N)
     assert set(batch.inputs) == {"input_ids", "mask"}
     assert batch.targets.tolist() == [1] * N
+
+
+def test_inputs_beside_other_tensors_go_in_with_them():
+    rows = [{"inputs": torch.ones(3), "mask": torch.ones(3), "label": 1, "groups": 0}] * N
+    (batch,) = from_loader(rows, task=TASK, people=[Attribute("sex", ("F", "M"))]).batches(N)
+    assert set(batch.inputs) == {"inputs", "mask"}
+    (alone,) = from_loader([{"inputs": torch.ones(3), "label": 1}] * N, task=TASK).batches(N)
+    assert isinstance(alone.inputs, tuple)
+
+
+@pytest.mark.parametrize("key", ["inputs", "input_ids"])
+def test_entries_that_no_tensor_holds_are_not_dropped_in_silence(key):
+    rows = [{key: torch.ones(3), "label": 1, "name": "x", "city": "y"}] * N
+    with pytest.raises(DataError, match="would be dropped: 'name', 'city'; leave them out"):
+        list(from_loader(rows, task=TASK).batches(N))
+
+
+class Every(SequentialSampler):
+    """A kind of its own."""
+
+
+PLACES = [7, 2, 9, 4]
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+@pytest.mark.parametrize("of", ["dataset", "subset"])
+def test_a_subset_of_rows_keeps_the_numbers_and_the_groups_of_its_rows(size, of):
+    sex = ["M" if row in (2, 4) else "F" for row in range(N)]
+    loader = DataLoader(Pairs(), batch_size=2, sampler=SubsetRandomSampler(PLACES))
+    groups = {"sex": sex if of == "dataset" else [sex[row] for row in sorted(PLACES)]}
+    data = from_loader(loader, task=TASK, groups=groups)
+    whole = joined(data, size)
+    assert len(data) == 4
+    assert whole["rows"].tolist() == [2, 4, 7, 9] == whole["inputs"][:, 0].tolist()
+    assert whole["targets"].tolist() == [0, 0, 1, 1]
+    assert whole["groups"][:, 0].tolist() == [1, 1, 0, 0]
+    assert "Pairs" in data.origin
+
+
+@pytest.mark.parametrize(
+    "kw",
+    [
+        {"sampler": SequentialSampler(Pairs())},
+        {"sampler": RandomSampler(Pairs())},
+        {"batch_sampler": BatchSampler(RandomSampler(Pairs()), 4, drop_last=True)},
+    ],
+)
+def test_a_sampler_of_all_rows_is_all_rows_in_the_datasets_order(kw):
+    assert joined(from_loader(DataLoader(Pairs(), **kw), task=TASK), 4)["inputs"][:, 0].tolist() == list(range(N))
+
+
+@pytest.mark.parametrize(
+    "kw, message",
+    [
+        ({"sampler": WeightedRandomSampler([1.0] * N, N)}, "DataLoader's WeightedRandomSampler visits"),
+        ({"sampler": RandomSampler(Pairs(), replacement=True)}, "DataLoader's RandomSampler visits"),
+        ({"sampler": RandomSampler(Pairs(), num_samples=5)}, "RandomSampler visits 5 of 11 rows"),
+        ({"sampler": SequentialSampler(range(5))}, "SequentialSampler visits 5 of 5 rows, but the dataset has 11"),
+        ({"sampler": Every(Pairs())}, "DataLoader's Every visits"),
+        ({"sampler": [3, 1]}, "DataLoader's list visits"),
+        ({"batch_sampler": [[0, 1], [2]]}, "DataLoader's list visits"),
+        ({"batch_sampler": BatchSampler([0, 1], 2, drop_last=False)}, "DataLoader's list visits"),
+    ],
+)
+def test_a_sampler_that_does_not_say_which_rows_it_visits_is_refused_with_the_way_out(kw, message):
+    with pytest.raises(DataError) as caught:
+        from_loader(DataLoader(Pairs(), **kw), task=TASK)
+    assert message in str(caught.value)
+    assert "pass torch.utils.data.Subset(dataset, indices)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "indices, groups, message",
+    [
+        ([], None, "no indices"),
+        ([1, 1], None, "visits row 1 twice"),
+        ([0, 11], None, "index 11, outside 0 to 10"),
+        ([-1, 0], None, "index -1, outside 0 to 10"),
+        ([1, 2], {"sex": ["F"] * 5}, "5 values for 11 rows, of which the sampler visits 2; give one a row"),
+    ],
+)
+def test_a_subset_that_is_no_subset_is_refused(indices, groups, message):
+    loader = DataLoader(Pairs(), sampler=SubsetRandomSampler(indices))
+    with pytest.raises(DataError) as caught:
+        from_loader(loader, task=TASK, groups=groups)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "collate, message",
+    [
+        (lambda samples: default_collate(samples[:5]), "gave 5 rows for 7 samples; return one row a sample"),
+        (lambda samples: default_collate([*samples, samples[0]]), "gave 8 rows for 7 samples"),
+        (lambda samples: default_collate(samples[: 3 if len(samples) == 4 else 7]), "gave 3 rows for 4 samples"),
+    ],
+)
+def test_a_collate_function_that_drops_or_adds_rows_is_refused(collate, message):
+    data = from_loader(DataLoader(Pairs(), collate_fn=collate), task=TASK, groups={"sex": ["F"] * N})
+    with pytest.raises(DataError) as caught:
+        list(data.batches(7))
+    assert message in str(caught.value)
+
+
+def test_a_dataset_that_changes_its_length_is_refused():
+    rows = [(torch.ones(1), 0)] * 8
+    data = from_loader(rows, task=TASK)
+    del rows[4:]
+    with pytest.raises(DataError, match="gave 4 rows but had 8"):
+        list(data.batches(4))
+
+
+def test_groups_of_a_batch_are_as_many_as_its_rows():
+    rows = [{"x": torch.ones(1), "y": 1}] * 4
+    data = from_loader(
+        rows,
+        task=TASK,
+        people=[Attribute("sex", ("F", "M"))],
+        parts=lambda b: (b["x"], b["y"], {"sex": torch.tensor([1])}),
+    )
+    with pytest.raises(DataError, match="'sex' has 1 values in a batch of 4 rows"):
+        list(data.batches(4))
 
 
 def test_parts_say_where_inputs_targets_and_groups_are():
@@ -377,8 +524,12 @@ def test_data_without_identity_or_form_is_refused_with_the_reason(make, message)
         (lambda: from_tensors(torch.zeros(2, 2), ["0", "maybe"], task=TASK), "'maybe' at row 1"),
         (lambda: from_tensors(torch.zeros(2, 2), torch.zeros(2, 3), task=TASK), "shape [2, 3]"),
         (lambda: from_tensors(torch.zeros(1, 2), None, task=TASK, groups={"sex": [None]}), "no value in any row"),
-        (lambda: code("age", range(1000)), "1,000 different values; cut it into bands"),
+        (
+            lambda: code("age", range(1000)),
+            "1,000 different values, and groups may have 256; group the values into bands in the table first",
+        ),
         (lambda: code("g", ["a", 1]), "mixes types: 'a' is text, 1 is number"),
+        (lambda: code("g", ["a"], ["a", " a"]), "two of them alike"),
         (lambda: code("g", ["a"], ["b"]), "value 'a' at row 0, but the levels are 'b'"),
     ],
 )
@@ -412,6 +563,56 @@ def test_a_file_says_the_same_as_its_frame(name, frame, tmp_path):
     same(subject_of(path), subject_of(frame))
     assert subject_of(str(path)).name == "t"
     assert name in subject_of(path).data.origin
+
+
+WORDED = {
+    "NA words": ["NA", "None", "nan", "null", "x"],
+    "codes": ["01", "1", "02", "2", "10"],
+    "blanks": [" x", "x", "x ", "y", None],
+    "integers": [1, 2, 10, 2, 1],
+    "floats": [1.0, 2.0, 2.5, float("nan"), 1.0],
+    "written floats": ["1.0", "2.0", "2.50", "", "1.0"],
+    "booleans": [True, False, True, True, False],
+    "truths": ["TRUE", "FALSE", "true", "TRUE", "FALSE"],
+    "one word": ["NA"] * 5,
+}
+
+
+@pytest.mark.parametrize("case", WORDED)
+@pytest.mark.parametrize("decided", [{"prediction": "said"}, {"score": "score"}])
+def test_a_table_says_the_same_as_csv_and_as_parquet(case, decided, tmp_path):
+    table = pandas.DataFrame({"g": WORDED[case], "hired": [0, 1, 0, 1, 1], "said": [1, 1, 0, 0, 1]})
+    table["score"] = np.array([0.1 + 0.2, 1 / 3, 1e-17, 1.0, 0.0])
+    table.to_csv(tmp_path / "t.csv", index=False)
+    table.to_parquet(tmp_path / "t.parquet")
+    read = [
+        Subject.from_predictions(tmp_path / name, target="hired", sensitive=["g"], **decided)
+        for name in ("t.csv", "t.parquet")
+    ]
+    same(*read)
+    levels = read[0].people[0].levels
+    named = [(*levels, None)[k] for k in read[0].data.groups[:, 0]]
+    assert named == [None if value in ("", None) or value != value else text(value) for value in WORDED[case]]
+
+
+def test_labels_of_a_csv_may_be_any_words_for_true_and_false(tmp_path):
+    for words in (("FALSE", "TRUE"), ("false", "true"), ("False", "True"), ("0.0", "1.0"), ("00", "01")):
+        path = tmp_path / "t.csv"
+        path.write_text("y,p\n" + "".join(f"{words[y]},{p}\n" for y, p in ((0, 1), (1, 1), (1, 0))))
+        data = Subject.from_predictions(path, target="y", prediction="p").data
+        assert (data.targets.tolist(), data.decisions.tolist()) == ([0, 1, 1], [1, 1, 0])
+
+
+@pytest.mark.parametrize("value", ["high", "0,5", "NA", "nan"])
+def test_a_score_of_a_csv_that_is_no_number_is_refused_in_one_line(value, tmp_path):
+    path = tmp_path / "t.tsv"
+    path.write_text(f"y\ts\n0\t0.5\n1\t{value}\n")
+    with pytest.raises(DataError) as caught:
+        Subject.from_predictions(path, target="y", score="s")
+    assert f"column 's' holds '{value}' (row 1), which is no number" in str(caught.value)
+    path.write_text("y\ts\n0\t0.5\n1\t\n")
+    with pytest.raises(DataError, match="no value in 1 of 2 rows"):
+        Subject.from_predictions(path, target="y", score="s")
 
 
 @pytest.mark.parametrize(
@@ -509,6 +710,11 @@ BAD = {
         "at threshold 0.75 in 3 rows (first: row 5)",
     ),
     "threshold": (lambda f: f, {"threshold": 5}, "threshold 5 is not a probability"),
+    "scores as decisions": (
+        lambda f: f,
+        {"prediction": "score"},
+        "'0.1', '0.2', '0.3' and 6 more, which are scores and no decisions; pass it as --score score",
+    ),
     "two columns": (lambda f: pandas.concat([f, f[["said"]]], axis=1), {}, "column 'said' occurs 2 times"),
     "never known": (lambda f: f.assign(sex=None), {}, "column 'sex' has no value in any row"),
 }
@@ -521,6 +727,38 @@ def test_a_table_that_cannot_be_read_is_refused_in_one_line(case, frame):
         subject_of(spoil(frame), **kw)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_many_values_are_answered_with_what_the_command_line_offers():
+    n = 1000
+    table = pandas.DataFrame({"y": np.arange(n) % 2, "s": np.arange(n) / n, "t": np.arange(n) / 10})
+    for kw, message in (
+        ({"target": "y", "prediction": "s"}, "pass it as --score s"),
+        ({"target": "t", "prediction": "y"}, "'t' is not binary: its 1,000 labels are '0', '0.1'"),
+        ({"target": "t", "score": "s"}, "say which one is positive with --positive"),
+        ({"target": "y", "score": "s", "sensitive": ["t"]}, "group the values into bands in the table first"),
+    ):
+        with pytest.raises(DataError) as caught:
+            Subject.from_predictions(table, **kw)
+        assert message in str(caught.value)
+    chosen = Subject.from_predictions(table, target="t", score="s", positive="99.9")
+    assert chosen.data.targets.sum() == 1
+
+
+def test_a_parquet_file_cut_short_is_refused_with_the_cure(frame, tmp_path):
+    frame.to_parquet(tmp_path / "t.parquet")
+    whole = (tmp_path / "t.parquet").read_bytes()
+    for length in (len(whole) // 2, len(whole) - 3):
+        (tmp_path / "t.parquet").write_bytes(whole[:length])
+        with pytest.raises(DataError, match="cut short or damaged; write the Parquet file again"):
+            subject_of(tmp_path / "t.parquet")
+
+
+def test_a_damaged_gzip_is_refused_with_the_cure(tmp_path):
+    whole = gzip.compress(b"hired,said,sex\n" + b"1,1,F\n0,0,M\n" * 50)
+    (tmp_path / "t.csv.gz").write_bytes(whole[:10] + b"\xff" * 20 + whole[30:])
+    with pytest.raises(DataError, match="cut short or damaged"):
+        subject_of(tmp_path / "t.csv.gz")
 
 
 FILES = {
@@ -538,8 +776,11 @@ FILES = {
     "header.csv": (b"hired,said,sex\n", "the table has no rows"),
     "ragged.csv": (b'hired,said,sex\n1,"2\n', "cannot be read as CSV"),
     "wide.csv": (b"hired,said,sex\n1,1,F,x\n0,0,M,x\n", "rows have more values than the header has names"),
-    "shifted.csv": (b"hired,said,sex\n1,1,F\n0,0,M,x\n", "Expected 3 fields in line 3, saw 4"),
-    "latin.csv": ("hired,said,sex\n1,1,\xe9\n".encode("latin-1"), "cannot be read as CSV"),
+    "shifted.csv": (
+        b"hired,said,sex\n1,1,F\n0,0,M,x\n",
+        "saw 4); give every row as many values as the header has names",
+    ),
+    "latin.csv": ("hired,said,sex\n1,1,\xe9\n".encode("latin-1"), "save it as UTF-8"),
 }
 
 

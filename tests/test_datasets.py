@@ -66,9 +66,14 @@ def test_the_variable_names_a_folder_with_one_folder_a_data_set(tmp_path, monkey
 def test_without_the_file_one_line_says_how_to_get_it():
     with pytest.raises(DataError) as caught:
         fetch("set", file_of(b"rows"))
-    for part in ("table.txt", "https://example.org/none", "GNOMON_DATA", "download=True"):
+    for part in ("table.txt", "https://example.org/none", "GNOMON_DATA", "--download"):
         assert part in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_named_folder_without_the_file_is_answered_without_the_variable(tmp_path):
+    with pytest.raises(DataError, match=f"in {tmp_path}; get it from https://example.org/none, or name no folder"):
+        fetch("set", file_of(b"rows"), tmp_path, download=True)
 
 
 def test_a_download_is_checked_and_kept(tmp_path):

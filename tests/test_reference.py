@@ -164,7 +164,7 @@ def test_every_demo_is_there_and_an_unknown_one_is_refused_with_the_nearest():
 def test_without_its_files_a_demo_says_how_to_get_them(name, tmp_path, monkeypatch):
     monkeypatch.delenv(files.FOLDER_VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(DataError, match=r"get it from https://.*download=True"):
+    with pytest.raises(DataError, match=r"\(--download\), or get it from https://.* in GNOMON_DATA"):
         catalogue.subject(name)
 
 

@@ -46,7 +46,8 @@ def fetch(dataset: str, file: File, folder: Path | str | None = None, *, downloa
     """The decompressed bytes of a file.
 
     Looks into `folder`, or else into the data set's folder under $GNOMON_DATA and into the cache
-    ($XDG_CACHE_HOME/gnomon, ~/.cache/gnomon); then, if `download` is set, asks the publisher and keeps the file there.
+    ($XDG_CACHE_HOME/gnomon, ~/.cache/gnomon); then, with download=True (on the command line: --download), asks the
+    publisher and keeps the file there.
 
     Raises:
         DataError: the file is nowhere, cannot be fetched, or is not the file that is known.
@@ -57,7 +58,7 @@ def fetch(dataset: str, file: File, folder: Path | str | None = None, *, downloa
     if found is not None:
         return _checked(file.prepare(_unzipped(_read(found), str(found))), file, str(found))
     if folder is not None or not download:
-        raise DataError(_advice(dataset, file, places))
+        raise DataError(_advice(dataset, file, places, folder is not None))
     content = _checked(file.prepare(_unzipped(_ask(file.url), file.url)), file, file.url)
     _keep(cache / file.name, content)
     return content
@@ -77,10 +78,13 @@ def _candidates(place: Path, file: File) -> list[Path]:
     return [place / (name + ending) for name in (file.name, *file.aliases) for ending in ("", ".gz")]
 
 
-def _advice(dataset: str, file: File, places: list[Path]) -> str:
+def _advice(dataset: str, file: File, places: list[Path], named: bool) -> str:
+    missing = f"{dataset}: no {file.name} (or {file.name}.gz) in {' or '.join(map(str, places))}"
+    if named:
+        return f"{missing}; get it from {file.url}, or name no folder and let it be downloaded (--download)"
     return (
-        f"{dataset}: no {file.name} (or {file.name}.gz) in {' or '.join(map(str, places))}; get it from {file.url} "
-        f"and name the folder above {dataset}/ in {FOLDER_VARIABLE}, or let it be downloaded (download=True)"
+        f"{missing}; let it be downloaded (--download), or get it from {file.url} and name the folder above "
+        f"{dataset}/ in {FOLDER_VARIABLE}"
     )
 
 
