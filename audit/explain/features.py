@@ -73,7 +73,11 @@ def baselines(spec: InputSpec, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
 
 def baseline_words(spec: InputSpec) -> str:
     """The baselines in words, for the record."""
-    return "a black image" if isinstance(spec, Image) else "mean numbers and most frequent categories"
+    return (
+        "a black image"
+        if isinstance(spec, Image)
+        else "mean numbers, and the most frequent category of the explained rows"
+    )
 
 
 def owners(players: Sequence[Player], place: int, value: Tensor) -> Tensor:
