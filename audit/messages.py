@@ -45,6 +45,7 @@ ENGLISH: dict[str, str] = {
     "counter_jumped": "{sensor} moved by {joules:.4g} J in {seconds:.3g} s, more than its {watts:.4g} W allow",
     "counter_wrapped": "{sensor} was not read for {seconds:.4g} s and may have wrapped more than once: at {watts:.4g} W it holds {joules:.6g} J",
     "below_resolution": "{seconds:.3g} s are too short for {sensor}, which ticks every {tick:.3g} s",
+    "sensor_gap": "{sensor} could not be read for {seconds:.3g} s: {error}",
     "clock_backwards": "the clock went back by {seconds:.3g} s inside the window",
     "window_open": "the window '{window}' is still open",
     # what the record cannot claim
@@ -55,6 +56,7 @@ ENGLISH: dict[str, str] = {
     "no_training_data": "no training rows were given, so overlap with them was not measured",
     "no_reference": "no reference population was given, so the shares of groups were not compared with one",
     "energy_modelled": "energy comes from a model of processor and memory, not from a meter: {why}",
+    "energy_incomplete": "the audit's energy lacks that of {component}: {why}",
     "world_grid": "no country was given; carbon uses the world average",
     "sampled": "{analysis} looked at {k} of {n} rows, chosen by the hash of their row number",
     "incomplete_rows": "attributions of {count} of {n} explained rows miss the output's change by more than {tolerance:.2g} of it",

@@ -50,6 +50,7 @@ class Cost:
     Attributes:
         joules: None where no sensor could be read.
         measured: the share of the joules that a sensor measured; the rest is estimated by a model.
+        undefined: the components whose joules are missing from them, and why: {"gpu": "…"}.
     """
 
     __pydantic_config__ = STRICT
@@ -60,6 +61,7 @@ class Cost:
     joules_low: float | None = None
     joules_high: float | None = None
     measured: float | None = None
+    undefined: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

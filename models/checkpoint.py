@@ -6,13 +6,14 @@ restricted unpickler alone, and only by a torch whose unpickler is known to hold
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -37,14 +38,14 @@ def save(model: nn.Module, path: Path | str, metadata: Mapping[str, str] | None 
     Raises:
         CheckpointError: the state is not of tensors alone, or the file cannot be written.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save as serialized
 
     path = Path(path)
     _check_suffix(path, SAFETENSORS)
     state = {name: _alone(name, x) for name, x in model.state_dict().items()}
     about = {"model": type(model).__name__, "gnomon": _version(), "digest": digest(model)}
     with replacing(path) as temporary:
-        save_file(state, temporary, {**(metadata or {}), **about})
+        temporary.write_bytes(serialized(state, {**(metadata or {}), **about}))
 
 
 def load(model: nn.Module, path: Path | str) -> dict[str, str]:
@@ -54,12 +55,14 @@ def load(model: nn.Module, path: Path | str) -> dict[str, str]:
         The file's metadata; empty for a state dict.
 
     Raises:
-        CheckpointError: no such file, not what its name says, truncated, not safe to open, or its keys, shapes and
-            types do not fit the model.
+        CheckpointError: no such file, not what its name says, truncated, damaged (its digest is not that of its
+            weights), not safe to open, or its keys, shapes and types do not fit the model.
     """
     path = Path(path)
     _check_suffix(path, SAFETENSORS + STATE_DICTS)
     state, metadata = _read_safetensors(path) if path.suffix in SAFETENSORS else (read_tensors(path), {})
+    if "digest" in metadata and metadata["digest"] != _digest(state):
+        raise CheckpointError(f"{path} is damaged: its weights do not have the digest that it carries; copy it again")
     _check_fit(path, model.state_dict(), state)
     model.load_state_dict(state)
     return metadata
@@ -74,8 +77,12 @@ def digest(model: nn.Module) -> str:
     >>> digest(nn.Identity())
     'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
     """
+    return _digest(model.state_dict())
+
+
+def _digest(state: Mapping[str, Any]) -> str:
     sha = hashlib.sha256()
-    for name, x in sorted(model.state_dict().items()):
+    for name, x in sorted(state.items()):
         if not isinstance(x, Tensor):
             continue
         tensor = _dense(name, x)
@@ -88,21 +95,44 @@ def digest(model: nn.Module) -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` to write to; it takes the name only when it is whole and on the disk.
 
+    It is there, empty, with the rights of any new file. What killed processes left of theirs is removed.
+
     Raises:
         CheckpointError: it cannot be written, for want of space or permission.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = _temporary(path)
     try:
+        _clear(path)
+        _create(temporary)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+        _settle(path.parent)
     except CheckpointError:
         raise
     except Exception as error:  # of many types: a full disk is torch's RuntimeError and safetensors' own error
-        raise CheckpointError(f"{path} cannot be written: {_line(error)}; the file is as it was") from None
+        raise _unwritten(path, error) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        _discard(temporary)
+
+
+def check_writable(path: Path) -> None:
+    """Find out now, rather than after an epoch, whether `replacing` can write here. Leaves nothing behind.
+
+    Raises:
+        CheckpointError: it cannot.
+    """
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder; give the path of a file in it")
+    temporary = _temporary(path)
+    try:
+        _clear(path)
+        _create(temporary)
+    except OSError as error:
+        raise _unwritten(path, error) from None
+    finally:
+        _discard(temporary)
 
 
 def read_tensors(path: Path) -> dict[str, Any]:
@@ -122,6 +152,58 @@ def read_tensors(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not a state dict; {CURE}")
     return content
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _create(temporary: Path) -> None:
+    """An empty file with the rights of any new one; never through a link that someone else put there."""
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+
+
+def _clear(path: Path) -> None:
+    """Remove what this process's number, or processes that live no more, have left beside the path."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        number = left.name.removesuffix(".part").rpartition(".")[2]
+        if number.isdecimal() and left == path.with_name(f".{path.name}.{number}.part") and not _lives(int(number)):
+            _discard(left)
+
+
+def _lives(process: int) -> bool:
+    if process == os.getpid():
+        return False  # an earlier process had the number, as in a container started again
+    if os.name != "posix":
+        return True  # elsewhere signal 0 would end it
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True  # another user's
+    return True
+
+
+def _discard(temporary: Path) -> None:
+    with suppress(OSError):  # the folder may be gone, or be another user's
+        temporary.unlink()
+
+
+def _settle(folder: Path) -> None:
+    """Have the folder itself on the disk, where the system can: else a power cut may take the new name back."""
+    if os.name != "posix":
+        return
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _unwritten(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(f"{path} cannot be written: {_line(error)}; the file is as it was")
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

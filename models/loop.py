@@ -214,16 +214,21 @@ class Run:
         self.optimizer.zero_grad()
 
     def identity(self) -> dict[str, str]:
-        """What makes another run this run: settings, architecture and data."""
+        """What makes another run this run: settings, architecture, loss, transform and data.
+
+        Before the first epoch, as a loss may change by being used. Reads all data.
+        """
         known = {name: str(getattr(self.settings, name)) for name in Settings.__slots__}
         shapes = {name: tuple(x.shape) for name, x in self.model.state_dict().items() if isinstance(x, Tensor)}
-        known |= {"model": type(self.model).__name__, "shapes": str(shapes), "rows": self.rows.fingerprint()}
+        known |= {"model": resume.printed(self.model), "shapes": str(shapes), "loss": resume.described(self.loss)}
+        known |= {"transform": resume.described(self.transform), "rows": self.rows.fingerprint()}
         return known | {"validation": self.held.fingerprint() if self.held else "none"}
 
-    def saved(self) -> resume.SavedRun:
+    def saved(self, identity: dict[str, str]) -> resume.SavedRun:
+        """The run as it stands after its last epoch, with the identity that it had before the first."""
         history = [(e.number, e.loss, e.validation_loss, e.seconds) for e in self.history]
         scaler = self.fabric.strategy.precision.state_dict()
-        return resume.SavedRun(self.identity(), history, self.good, self.best, self.optimizer.state_dict(), scaler)
+        return resume.SavedRun(identity, history, self.good, self.best, self.optimizer.state_dict(), scaler)
 
     def restore(self, saved: resume.SavedRun) -> None:
         self.model.load_state_dict(saved.weights)

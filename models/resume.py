@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import torch
+from torch import nn
 
-from .checkpoint import read_tensors, replacing
+from .checkpoint import digest, read_tensors, replacing
 from .errors import CheckpointError
 
 FORMAT = "gnomon training 1"
@@ -23,7 +27,7 @@ class SavedRun:
     """A training after a whole epoch. No generator's state: an epoch's randomness comes from seed and number.
 
     Attributes:
-        identity: settings, architecture and data: what must be the same for the run to go on.
+        identity: settings, architecture, loss, transform and data: what must be the same for the run to go on.
         history: number, loss, validation loss and seconds of each epoch.
         weights: after the last epoch.
         best: after the best epoch; None where that is the last.
@@ -54,7 +58,7 @@ def load(path: Path, identity: dict[str, str]) -> SavedRun:
     """The run in this file, if it is the same run.
 
     Raises:
-        CheckpointError: the file is damaged, or the run was of other settings, another architecture or other data.
+        CheckpointError: the file is damaged, or is of another run: its settings, architecture, loss, transform or data.
     """
     content = read_tensors(path)
     if content.pop("format", None) != FORMAT or content.keys() != {entry.name for entry in fields(SavedRun)}:
@@ -68,3 +72,33 @@ def load(path: Path, identity: dict[str, str]) -> SavedRun:
                 f"{path} is of another training ({what}); delete it, or give another file as checkpoint"
             )
     return saved
+
+
+def described(part: object) -> str:
+    """A loss or a transform in words that are the same in another process: its name, repr, plain attributes, code.
+
+    The code tells two lambdas apart, the attributes what a repr leaves out, as CrossEntropyLoss its label smoothing.
+    """
+    name = getattr(part, "__qualname__", type(part).__qualname__)
+    plain = {name: value for name, value in vars(part).items() if _plain(value)} if hasattr(part, "__dict__") else {}
+    words = [name, printed(part), str(sorted(plain.items()))]
+    if isinstance(part, nn.Module):
+        words.append(digest(part))
+    if isinstance(code := getattr(part, "__code__", None), CodeType):
+        words.append(hashlib.sha256(_code(code).encode()).hexdigest())
+    return " ".join(words)
+
+
+def printed(part: object) -> str:
+    """Its repr without the addresses of objects, which are others in each process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(part))
+
+
+def _plain(value: object) -> bool:
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+def _code(code: CodeType) -> str:
+    """What a function does, without where it stands: the functions inside it are constants of it."""
+    constants = [_code(c) if isinstance(c, CodeType) else printed(c) for c in code.co_consts]
+    return f"{code.co_code.hex()} {constants} {code.co_names} {code.co_varnames}"

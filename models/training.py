@@ -19,10 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from . import resume
+from .checkpoint import check_writable
 from .loop import Epoch, Loss, Run, Transform
 from .rehearsal import rehearse
 from .rows import Rows, gather
-from .settings import Precision, Schedule, Settings, derived, require
+from .settings import Precision, Schedule, Settings, derived, finite, require
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -101,7 +102,7 @@ def fit(
     Raises:
         TrainingError: settings, data, loss and model do not fit together, or the loss is no longer finite: then the
             model has the weights of the last good epoch.
-        CheckpointError: `checkpoint` is damaged or is of another run.
+        CheckpointError: `checkpoint` is damaged, is of another run, or cannot be written.
     """
     settings = Settings(epochs, batch_size, lr, weight_decay, schedule, patience, precision, clip, seed)
     rows, held = _held_out(gather(inputs, targets), validation, settings)
@@ -114,13 +115,16 @@ def fit(
         for part in (rows, held) if held else (rows,):
             rehearse(model, loss, part)
         run = Run.begin(fabric, model, loss, settings, rows, held, transform)
+        identity = run.identity() if checkpoint is not None else {}
         if checkpoint is not None and checkpoint.exists():
-            run.restore(resume.load(checkpoint, run.identity()))
+            run.restore(resume.load(checkpoint, identity))
+        if checkpoint is not None and not run.done:
+            check_writable(checkpoint)
         advance = stack.enter_context(_bar(run)) if progress else None
         while not run.done:
             epoch = run.epoch(advance)
             if checkpoint is not None:
-                resume.save(checkpoint, run.saved())
+                resume.save(checkpoint, run.saved(identity))
             if on_epoch is not None:
                 on_epoch(epoch)
         run.keep_best()
@@ -201,5 +205,14 @@ def _held_out(
     if validation is None:
         return rows, None
     if isinstance(validation, tuple):
+        require(len(validation) == 2, "validation must be (inputs, targets), with inputs a tuple: write ((x,), y)")
         return rows, gather(*validation)
+    require(
+        finite(validation),
+        f"validation={_short(validation)} must be a share of rows between 0 and 1, or ((x,), y)",
+    )
     return rows.split(validation, torch.Generator().manual_seed(derived(settings.seed, "validation")))
+
+
+def _short(value: object) -> str:
+    return repr(value) if isinstance(value, (bool, float, str)) else type(value).__name__

@@ -15,7 +15,7 @@ from .picture import grey, signed
 from .plain import plain
 
 FEATURES = 15  # that the ranking shows
-SINGLE = 4  # rows that are drawn one by one
+SINGLE = 6  # rows that are drawn one by one
 EACH = 7  # features of a single row
 IMAGES = 9
 PER_LINE = 5
@@ -66,9 +66,13 @@ def single_rows(record: Record) -> Figure | None:
         _row_chart(rows, [_row_title(place, row) for place, row in enumerate(shown)]),
         _row_table(found),
         f"Rows chosen by rule, explained by {_method(found.data.get('method', '')).lower()}. A bar to the right pushes "
-        f"{_explained(found)} up, one to the left pushes it down; each panel has its own scale. A row is named by "
-        f"its digest, by "
-        "which whoever holds the data finds it again.",
+        f"{_explained(found)} up, one to the left pushes it down; each panel has its own scale. "
+        + (
+            f"Drawn are the first {SINGLE} of {len(found.data['rows'])} rows. "
+            if len(found.data["rows"]) > SINGLE
+            else ""
+        )
+        + "The table names each row by its digest, by which whoever holds the data finds it again.",
     )
 
 

@@ -57,7 +57,7 @@ def _findings(record: Record, width: int, colour: bool) -> str:
 
 def _headlines(record: Record, width: int) -> str:
     rows = [
-        (words.title(m.metric), _value(m), numbers.interval(m), numbers.count(m.n))
+        (words.title(m.metric), _value(m), numbers.cell(m), numbers.count(m.n))
         for name in view.sections(record)
         if name != "fairness"
         for m in view.headlines(record, name)

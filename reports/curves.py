@@ -81,6 +81,12 @@ def calibration(record: Record) -> Figure | None:
     if found is None or not found.data.get("mean_score"):
         return None
     d = found.data
+    binary = (record.subject.get("task") or {}).get("kind") == "binary"
+    sides = (
+        "Below the line scores are too high, above it too low"
+        if binary
+        else "Below it the model is too sure, above it not sure enough"
+    )
     columns = zip(d["mean_score"], d["observed"], d["low"], d["high"], d["n"], strict=True)
     rows: list[Row] = [dict(zip(("score", "observed", "low", "high", "n"), row, strict=True)) for row in columns]
     share = alt.Scale(domain=[0, 1])
@@ -109,9 +115,8 @@ def calibration(record: Record) -> Figure | None:
                 for r in rows
             ),
         ),
-        "Points on the dashed line are scores that come true exactly as often as they say. Below it the model is "
-        "too sure, above "
-        "it not sure enough; a vertical line is the interval.",
+        "Points on the dashed line are scores that come true exactly as often as they say. "
+        f"{sides}; a vertical line is the interval.",
         wide=False,
     )
 

@@ -63,13 +63,20 @@ def energy(record: Record) -> Figure | None:
         "Where did the audit spend its energy, and was that measured?",
         _energy_chart(rows),
         Table(
-            ("Phase", "Energy", "Interval", "Time", "Origin", "Method"),
+            (
+                "Phase",
+                "Energy",
+                "Range" if all(map(numbers.is_range, found)) else "Interval",
+                "Time",
+                "Origin",
+                "Method",
+            ),
             tuple(_phase_cells(m, seconds) for m in found),
             "A phase that contains others is listed here and left out of the chart.",
         ),
         "A filled bar was measured by a sensor; an outlined, dashed bar was estimated by a stated model of the "
         "hardware. "
-        "The thin line is the interval.",
+        f"The thin line is the {'range' if all(map(numbers.is_range, found)) else 'interval'}.",
     )
 
 

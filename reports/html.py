@@ -46,6 +46,7 @@ class Part:
 
     Attributes:
         numbers: its headline numbers, with what each means.
+        interval: the head over their intervals.
         methods: how its numbers were made, by method.
     """
 
@@ -53,6 +54,7 @@ class Part:
     words: words.AnalysisWords
     answer: list[str]
     numbers: list[tuple[str, ...]]
+    interval: str
     figures: list[Drawn]
     methods: list[tuple[str, str]]
 
@@ -62,6 +64,7 @@ class All:
     """The measures of one analysis, as many as the page has room for."""
 
     title: str
+    interval: str
     rows: list[tuple[str, ...]]
     total: int
 
@@ -108,17 +111,18 @@ def _parts(record: Record) -> list[Part]:
 
 
 def _part(record: Record, name: str, figures: list[Drawn]) -> Part:
-    shown = [_headline(m) for m in view.headlines(record, name)]
+    headlines = view.headlines(record, name)
+    shown, head = [_headline(m) for m in headlines], _interval_head(headlines)
     methods: dict[str, list[str]] = {}
     made = ((m.method, m.metric, m.statistic) for m in record.measures if m.analysis == name and m.method)
     for method, metric, statistic in dict.fromkeys(made):
         if (known := words.title(metric, statistic)) not in methods.setdefault(method, []):
             methods[method].append(known)
     told = [
-        (plain(method, 80), ", ".join(which[:14]) + (" …" if len(which) > 14 else ""))
+        (plain(method, LONGEST), ", ".join(which[:14]) + (" …" if len(which) > 14 else ""))
         for method, which in methods.items()
     ]
-    return Part(name, words.analysis(name), view.answer(record, name), shown, figures, told)
+    return Part(name, words.analysis(name), view.answer(record, name), shown, head, figures, told)
 
 
 def _headline(m: Measure) -> tuple[str, ...]:
@@ -151,7 +155,7 @@ def _all(record: Record) -> list[All]:
     spare, found = 0, []
     for name, own in sorted(by.items(), key=lambda pair: len(pair[1])):
         rows, spare = _within(map(_row, own), room + spare)
-        found.append(All(words.analysis(name).title, rows, len(own)))
+        found.append(All(words.analysis(name).title, _interval_head(own), rows, len(own)))
     order = [words.analysis(n).title for n in (*view.ORDER, *by)]
     return sorted(found, key=lambda a: order.index(a.title))
 
@@ -181,8 +185,14 @@ def _row(m: Measure) -> tuple[str, ...]:
 
 
 def _interval(m: Measure) -> str:
-    span = numbers.interval(m)
-    return span + ("" if m.level == 0.95 else f" ({numbers.level(m.level)})") if span else "–"
+    span = numbers.cell(m)
+    return span if span == "–" or m.level == 0.95 or numbers.is_range(m) else f"{span} ({numbers.level(m.level)})"
+
+
+def _interval_head(measures: Iterable[Measure]) -> str:
+    """The head over intervals: what they all are, "95 % interval" or "Range"; where they differ the cells say which."""
+    kinds = {words.capital(numbers.spread(m)) for m in measures if m.low is not None}
+    return kinds.pop() if len(kinds) == 1 else "Interval"
 
 
 def _environment_rows(record: Record) -> list[tuple[str, str]]:
@@ -216,7 +226,7 @@ def _settings_rows(record: Record) -> list[tuple[str, str]]:
 
 
 def _options(analysis: dict[str, Any]) -> str:
-    return ", ".join(f"{plain(k)} {plain(v, 80)}" for k, v in analysis.items() if k != "name") or "as it comes"
+    return ", ".join(f"{plain(k)} {plain(v, 80)}" for k, v in analysis.items() if k != "name") or "with its defaults"
 
 
 @cache

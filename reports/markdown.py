@@ -67,7 +67,7 @@ def _gaps(record: Record) -> str:
             f"{words.capital(words.metric(m.metric).title)}, {words.place(m.where)}",
             sentences.join([plain(level, 40) for level in m.details.get("pair") or ()]) or "–",
             numbers.value(m),
-            numbers.interval(m) or "–",
+            numbers.cell(m),
             numbers.count(m.n),
         )
         for m in view.group_gaps(record)[:GAPS]
@@ -77,7 +77,7 @@ def _gaps(record: Record) -> str:
 
 def _numbers(record: Record) -> str:
     rows = [
-        (words.title(m.metric), numbers.value(m), numbers.interval(m) or "–", numbers.count(m.n), m.kind)
+        (words.title(m.metric), numbers.value(m), numbers.cell(m), numbers.count(m.n), m.kind)
         for name in ("performance", "energy")
         for m in view.headlines(record, name)
     ]

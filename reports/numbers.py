@@ -51,6 +51,29 @@ def interval(measure: Measure) -> str:
     return f"{_fixed(low, digits)} to {_fixed(high, digits)}"
 
 
+def cell(measure: Measure) -> str:
+    """The interval as a table shows it: with its unit, and named where it is a range; a dash where there is none."""
+    span = interval(measure)
+    if not span or measure.value is None:
+        return "–"
+    unit = ""
+    if is_share(measure):
+        unit = GAP + ("%" if measure.statistic == "value" else "points")
+    elif measure.unit in SCALES:
+        unit = GAP + scale(measure.value, measure.unit)[1]
+    return span + unit + (", range" if is_range(measure) else "")
+
+
+def is_range(measure: Measure) -> bool:
+    """Whether low and high are the bounds of a model or sensor, which no confidence level belongs to."""
+    return measure.details.get("interval") == "bounds"
+
+
+def spread(measure: Measure) -> str:
+    """What low and high are: "95 % interval", or "range"."""
+    return "range" if is_range(measure) else f"{level(measure.level)} interval"
+
+
 def level(confidence: float) -> str:
     """A confidence level: "95 %", "99.9 %"."""
     return f"{100 * confidence:.6g}{GAP}%"

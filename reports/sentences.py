@@ -26,13 +26,14 @@ TEMPLATES: dict[str, str] = {
     "ratio.unpaired": "The ratio of the {metric} {place} is {size} ({evidence}).",
     "value": "{Place}, the {metric} is {size} ({evidence}).",
     "value.everyone": "The {metric} is {size} ({evidence}).",
+    "agreement": "{First} and {second} rank the features {alike}: {metric} {size} ({evidence}).",
     "unmeasured": "{Metric} {place} is not measured: {reason}.",
     # what follows from a criterion
-    "PASS": "The whole interval lies {inside}, so this criterion passes.",
+    "PASS": "The whole {span} lies {inside}, so this criterion passes.",
     "PASS.exact": "The number lies {inside}, so this criterion passes.",
-    "FAIL": "The whole interval lies {outside}, so this criterion fails.",
+    "FAIL": "The whole {span} lies {outside}, so this criterion fails.",
     "FAIL.exact": "The number lies {outside}, so this criterion fails.",
-    "INCONCLUSIVE": "The interval reaches over {bound}, so this criterion is inconclusive.{rows}",
+    "INCONCLUSIVE": "The {span} reaches over {bound}, so this criterion is inconclusive.{rows}",
     "NOT_MEASURED": "So this criterion cannot pass: {reason}.",
     "rows_needed": " If the true value is near the one seen, about {needed} rows would settle it ({times} times as "
     "many).",
@@ -56,6 +57,9 @@ TEMPLATES: dict[str, str] = {
     "analysis_crashed": "The analysis of {analysis} stopped: {error}. None of its numbers is in this record.",
     "other": "{name}{details}.",
 }
+
+SEPARATOR = " × "  # between the two methods whose rankings are compared
+ALIKE = 0.8  # rank agreement from which two rankings are called alike
 
 # what happens to a group, by metric: (context after the group named, verb); the harm leads where higher is worse
 VERBS: dict[str, tuple[str, str]] = {
@@ -161,7 +165,7 @@ def bound(number: float, metric: str, statistic: str, unit: str = "1") -> str:
 def evidence(measure: Measure) -> str:
     """How sure: "95 % interval 18.9 to 20.0; n = 48,842"."""
     span = numbers.interval(measure)
-    sure = f"{numbers.level(measure.level)} interval {span}; " if span else ""
+    sure = f"{numbers.spread(measure)} {span}; " if span else ""
     kind = "" if measure.kind == "measured" else f"; {measure.kind}"
     return f"{sure}n = {numbers.count(measure.n)}{kind}"
 
@@ -188,9 +192,27 @@ def _measured(p: dict[str, Any], m: Measure) -> str:
         return _gap(p, m, facts)
     if not m.where:
         return _say("value.everyone", size=numbers.value(m), **facts)
+    if m.metric == "rank_agreement" and SEPARATOR in m.where.get("method", ""):
+        return _agreement(m)
     place = facts["place"]
     place = words.capital(place) if place.startswith("by ") else f"For {place}"
     return _say("value", Place=place, size=numbers.value(m), **facts)
+
+
+def _agreement(m: Measure) -> str:
+    """How far two methods rank the features alike; the words are those of the number."""
+    first, second = (plain(name).replace("_", " ") for name in m.where["method"].split(SEPARATOR, 1))
+    alike = "alike" if (m.value or 0.0) >= ALIKE else "only partly alike" if (m.value or 0.0) > 0 else "differently"
+    metric, size = words.metric(m.metric).title, numbers.value(m)
+    return _say(
+        "agreement",
+        First=words.capital(first),
+        second=second,
+        alike=alike,
+        metric=metric,
+        size=size,
+        evidence=evidence(m),
+    )
 
 
 def _gap(p: dict[str, Any], m: Measure, facts: dict[str, str]) -> str:
@@ -220,14 +242,15 @@ def _consequence(verdict: Verdict, p: dict[str, Any], m: Measure) -> str:
         return _say("NOT_MEASURED", reason=reason) if m.value is not None else "So this criterion cannot pass."
     aim = target(least, most, m.metric, m.statistic, m.unit)
     exact = "" if m.low is not None else ".exact"
+    span = "range" if numbers.is_range(m) else "interval"
     if verdict is Verdict.PASS:
-        return _say("PASS" + exact, inside=f"within the tolerance, {aim}")
+        return _say("PASS" + exact, span=span, inside=f"within the tolerance, {aim}")
     if verdict is Verdict.FAIL:
         side = "above" if most is not None and (m.low if m.low is not None else m.value or 0) > most else "below"
         beyond = bound(most if side == "above" else least, m.metric, m.statistic, m.unit)  # type: ignore[arg-type]
-        return _say("FAIL" + exact, outside=f"{side} the tolerance of {beyond}")
+        return _say("FAIL" + exact, span=span, outside=f"{side} the tolerance of {beyond}")
     if verdict is Verdict.INCONCLUSIVE:
-        return _say("INCONCLUSIVE", bound=f"the tolerance, {aim}", rows=_rows_needed(p))
+        return _say("INCONCLUSIVE", span=span, bound=f"the tolerance, {aim}", rows=_rows_needed(p))
     return ""
 
 
@@ -265,7 +288,7 @@ def _energy(found: Finding) -> str:
     return _say(
         "energy_per_1000",
         energy=numbers.value(m),
-        interval=f" ({numbers.level(m.level)} interval {span})" if span else "",
+        interval=f" (range {span})" if span else "",
         carbon=f" and emit {numbers.quantity(grams, 'gCO2e')}" if grams is not None else "",
         kind=words.KINDS.get(str(p.get("kind", "estimated")), "estimated"),
     )
@@ -296,7 +319,10 @@ def _location(found: Finding) -> str:
     if "grams_per_kwh" not in p:
         return _say("unknown_location", grams="")
     mean, low, high = (numbers.significant(p[key]) for key in ("grams_per_kwh", "low", "high"))
-    return _say("unknown_location", grams=f" of {mean} g CO₂e per kWh; between countries it runs from {low} to {high}")
+    return _say(
+        "unknown_location",
+        grams=f" of {mean} g CO₂e per kWh; nine tenths of the world's power is generated at {low} to {high}",
+    )
 
 
 def _crashed(found: Finding) -> str:
@@ -330,6 +356,7 @@ def as_measure(p: dict[str, Any]) -> Measure:
         unit=str(p.get("unit", "1")),
         n=p.get("n") or 0,
         reason="" if value is not None else str(p.get("reason") or "it has no value"),
+        details={"interval": p["interval"]} if "interval" in p else {},
     )
 
 

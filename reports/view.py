@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -67,7 +67,7 @@ class Judged:
 
 def findings(record: Record) -> list[Said]:
     """The findings as sentences, what matters most first: what fails, what is open, warnings, what passes, notes."""
-    return [_said(f) for f in sorted(record.findings, key=_weight)]
+    return [_said(_whole(record, f)) for f in sorted(record.findings, key=_weight)]
 
 
 def verdict_sentence(record: Record) -> str:
@@ -178,9 +178,8 @@ def own_cost(record: Record) -> str:
     span = ""
     if whole.joules_low is not None and whole.joules_high is not None:
         factor, _ = numbers.scale(whole.joules, "J")
-        span = (
-            f" ({numbers.significant(whole.joules_low / factor)} to {numbers.significant(whole.joules_high / factor)})"
-        )
+        low, high = (numbers.significant(joules / factor) for joules in (whole.joules_low, whole.joules_high))
+        span = f" (range {low} to {high})"
     share = whole.measured or 0.0
     kind = "estimated" if share == 0 else "measured" if share == 1 else f"{numbers.percent(share)} of it measured"
     carbon = _find(record, "carbon", "energy")
@@ -190,7 +189,7 @@ def own_cost(record: Record) -> str:
 
 def register(record: Record) -> list[Judged]:
     """Every criterion with its target beside what was measured."""
-    return [_judged(f) for f in record.findings if "criterion" in f.parameters]
+    return [_judged(_whole(record, f)) for f in record.findings if "criterion" in f.parameters]
 
 
 def sections(record: Record) -> list[str]:
@@ -215,7 +214,7 @@ def group_gaps(record: Record) -> list[Measure]:
 def answer(record: Record, analysis: str) -> list[str]:
     """What an analysis found, in a sentence or a few: its own findings, else its headline numbers."""
     found = [f for f in record.findings if f.message != "criterion" and analysis_of(record, f) == analysis]
-    own = [sentences.finding(f) for f in sorted(found, key=_weight)]
+    own = [sentences.finding(_whole(record, f)) for f in sorted(found, key=_weight)]
     if analysis == "fairness" and not record.subject.get("attributes"):
         return ["No sensitive attribute was declared, so nothing can be said of groups."]
     if analysis == "fairness":
@@ -238,7 +237,8 @@ def _rows_judged(record: Record) -> list[str]:
     if twice and twice.value is not None:
         told.append(f"{numbers.value(twice)} of them repeat an earlier one")
     if seen and seen.value is not None:
-        told.append(f"{numbers.value(seen)} also stand in the training data")
+        share = "none of them stand" if seen.value == 0 else f"{numbers.value(seen)} also stand"
+        told.append(f"{share} in the training data")
     return [sentences.join(told) + "."]
 
 
@@ -274,6 +274,14 @@ def time(stamp: object) -> str:
 def digest(name: str | None) -> str:
     """A digest as far as a person compares it."""
     return "" if not name else plain(name, 19).removesuffix("…")
+
+
+def _whole(record: Record, f: Finding) -> Finding:
+    """A criterion's finding with what only its measure tells: whether its interval is a range."""
+    places = [place for place in f.evidence if 0 <= place < len(record.measures)]
+    if f.message != "criterion" or not places or not numbers.is_range(record.measures[places[0]]):
+        return f
+    return replace(f, parameters={**f.parameters, "interval": "bounds"})
 
 
 def _said(f: Finding) -> Said:
@@ -339,7 +347,9 @@ def _costs(record: Record) -> Tile:
     text = "per 1,000 predictions"
     if carbon and carbon.value is not None:
         span = numbers.interval(carbon)
-        text += f", and {numbers.value(carbon)}" + (f" ({span})" if span else "")
+        text += f", and {numbers.value(carbon)}" + (
+            f" ({'range ' if numbers.is_range(carbon) else ''}{span})" if span else ""
+        )
     origin = found.kind if found.kind == "measured" else ""
     return Tile(question, numbers.value(found), text + ".", sentences.evidence(found), origin)
 
@@ -355,7 +365,7 @@ def _judged(f: Finding) -> Judged:
         f"{words.title(m.metric, m.statistic)}, {words.place(m.where)}",
         sentences.target(p.get("at_least"), p.get("at_most"), m.metric, m.statistic, m.unit),
         numbers.value(m),
-        numbers.interval(m) or "–",
+        numbers.cell(m),
         f.verdict.value,
         shown.symbol,
         shown.word,

@@ -112,7 +112,9 @@ METRICS: dict[str, Metric] = {
     ),
     "energy": Metric("energy of the audit", "What this audit consumed.", "lower"),
     "latency": Metric("latency", "How long one batch of the sampled rows takes.", "lower"),
-    "predictions_per_second": Metric("predictions per second", "How many predictions a second takes in.", "higher"),
+    "predictions_per_second": Metric(
+        "predictions per second", "Predictions that this machine makes in a second.", "higher"
+    ),
     "power": Metric("power during the audit", "Its energy per second.", "lower"),
     "carbon": Metric("carbon of the audit", "Emissions of the electricity that this audit used.", "lower"),
     "duration": Metric("duration of the audit", "Wall-clock time.", "lower"),

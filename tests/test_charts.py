@@ -11,6 +11,7 @@ import pytest
 from gnomon.audit.measure import Measure
 from gnomon.audit.record import Exhibit, Record
 from gnomon.reports import palette, svg
+from gnomon.reports.attributions import single_rows
 from gnomon.reports.charts import Figure, charts
 from gnomon.reports.curves import CLASSES
 from gnomon.reports.figure import HELD, MOST
@@ -243,3 +244,23 @@ def test_a_predicted_value_is_no_percentage_and_a_missing_label_no_word():
     (figure,) = charts(replace(empty(sample.binary()), exhibits=(Exhibit("explanations", "attribution_rows", data),)))
     assert figure.table.columns[1:3] == ("Decided", "Score")  # where no label is shown, no column waits for one
     assert figure.table.rows[0][1:3] == ("–", "0.500")
+
+
+def test_calibration_of_a_positive_class_speaks_of_scores_and_that_of_classes_of_being_sure():
+    record = RECORDS["binary"]
+    told = {f.id: f.reading for f in charts(record)}["performance-calibration"]
+    assert "Below the line scores are too high, above it too low" in told
+    many = replace(record, subject={**record.subject, "task": {"kind": "multiclass", "classes": ["a", "b", "c"]}})
+    assert "too sure" in {f.id: f.reading for f in charts(many)}["performance-calibration"]
+
+
+@pytest.mark.parametrize("rows, drawn", [(5, 5), (8, 6)])
+def test_single_rows_are_all_drawn_or_the_caption_says_how_many(rows, drawn):
+    record = RECORDS["binary"]
+    found = next(e for e in record.exhibits if e.kind == "attribution_rows")
+    shown = [{**found.data["rows"][0], "row": f"{k:012x}", "reason": f"reason {k}"} for k in range(rows)]
+    figure = single_rows(replace(record, exhibits=(replace(found, data={**found.data, "rows": shown}),)))
+    assert figure is not None
+    assert sum(text.split(":")[0].isdigit() and ": reason" in text for text in texts(draw(figure))) == drawn
+    assert (f"the first {drawn} of {rows} rows" in figure.reading) == (drawn < rows)
+    assert "table names each row by its digest" in figure.reading

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
+import stat
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -10,6 +15,7 @@ import pytest
 import torch
 from gnomon.models.checkpoint import digest, load, replacing, save
 from gnomon.models.errors import CheckpointError
+from safetensors.torch import save_file
 from torch import nn
 
 
@@ -116,6 +122,23 @@ def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, kept: float):
     assert "not a whole" in refused(path)
 
 
+@pytest.mark.parametrize("place", [-1, -40, -100])
+def test_a_byte_that_flipped_is_noticed_before_the_model_is_touched(tmp_path: Path, place: int):
+    path = tmp_path / "m.safetensors"
+    save(network(), path)
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    assert "damaged" in refused(path)
+
+
+def test_a_file_that_carries_no_digest_is_loaded(tmp_path: Path):
+    save_file(network(0).state_dict(), tmp_path / "m.safetensors", {"format": "pt"})
+    other = network(1)
+    assert load(other, tmp_path / "m.safetensors") == {"format": "pt"}
+    assert digest(other) == digest(network(0))
+
+
 def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path: Path):
     save(network(), tmp_path / "a.safetensors")
     torch.save(network().state_dict(), tmp_path / "a.pt")
@@ -214,6 +237,50 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path: Path):
     load(other, path)
     assert digest(other) == digest(network(0))
     assert [entry.name for entry in tmp_path.iterdir()] == ["m.safetensors"]
+
+
+def killed_while_saving(path: str) -> None:
+    """Write half and die by SIGKILL; run by the test below in a process of its own."""
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(b"half")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_what_a_killed_save_left_is_removed_by_the_next_and_what_others_write_is_not(tmp_path: Path):
+    path = tmp_path / "w[1].safetensors"
+    script = "import runpy, sys; runpy.run_path(sys.argv[1])['killed_while_saving'](sys.argv[2])"
+    done = subprocess.run([sys.executable, "-c", script, __file__, str(path)], capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert len(list(tmp_path.iterdir())) == 1
+    alive = [tmp_path / f".{path.name}.{os.getppid()}.part", tmp_path / ".w[1].safetensors.notes.part"]
+    for file in alive:
+        file.touch()
+    save(network(), path)
+    assert set(tmp_path.iterdir()) == {path, *alive}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights as on POSIX")
+@pytest.mark.parametrize("mask, rights", [(0o022, 0o644), (0o027, 0o640)])
+def test_a_file_has_the_rights_that_the_user_gives_new_files(tmp_path: Path, mask: int, rights: int):
+    before = os.umask(mask)
+    try:
+        save(network(), tmp_path / "m.safetensors")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "m.safetensors").stat().st_mode) == rights
+
+
+def test_the_folder_is_on_the_disk_once_the_file_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    synced, real = [], os.fsync
+
+    def noted(handle: int) -> None:
+        folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+        synced.append((folder, (tmp_path / "m.safetensors").exists()))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    save(network(), tmp_path / "m.safetensors")
+    assert synced == [(False, False), (True, True)]
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path):

@@ -98,3 +98,11 @@ def test_a_bounded_score_never_rounds_to_perfect():
 
 def test_counts_have_separators():
     assert numbers.count(48842) == "48,842"
+
+
+def test_a_cell_carries_its_unit_and_says_where_it_is_a_range():
+    none = measure(metric="missing_share", value=0.0, low=0.0, high=0.00019)
+    bounds = measure(metric="energy", value=0.0147, low=0.00773, high=0.0222, unit="J", details={"interval": "bounds"})
+    assert shown(numbers.cell(none)) == "0 to 0.019 %"
+    assert shown(numbers.cell(bounds)) == "7.73 to 22.2 mJ, range"
+    assert numbers.cell(measure()) == "–"

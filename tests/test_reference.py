@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from gnomon.models.checkpoint import save
-from gnomon.models.datasets import adult, files, mnist
+from gnomon.models.datasets import adult, files, mnist, simulated
 from gnomon.models.errors import CheckpointError, DataError, SubjectError
 from gnomon.models.reference import catalogue, credit, image, tabular
 from gnomon.models.reference.network import TabularNetwork
@@ -143,6 +143,9 @@ def test_the_credit_network_needs_no_file_and_reaches_its_quality():
     subject = credit.subject(seed=3)
     assert accuracy(subject) > 0.735
     assert auc(subject) > 0.79
+    assert subject.task.classes == ("defaulted", "repaid")
+    books = simulated.credit(2 * credit.ROWS, 3)[simulated.TARGET].to_numpy()
+    np.testing.assert_array_equal(np.concatenate([subject.train.targets, subject.data.targets]), books)
     assert (len(subject.train), len(subject.data)) == (credit.ROWS, credit.ROWS)
     assert (subject.data.groups == -1).any(0).all()
     assert "sex" not in [feature.name for feature in subject.inputs[0].features]

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import html5lib
 import pytest
-from gnomon.audit.findings import Finding, Verdict
+from gnomon.audit.criteria import parse
+from gnomon.audit.findings import Finding, Verdict, judge, overall
 from gnomon.audit.measure import Measure, undefined
 from gnomon.audit.messages import Message
 from gnomon.audit.record import Record
@@ -305,6 +306,31 @@ def test_each_verdict_says_what_follows(verdict):
     ] in criterion(verdict, low=0.06 if verdict == "FAIL" else 0.01, reason="a group has no rows")
 
 
+def test_bounds_of_a_model_are_called_a_range_and_carry_no_confidence_level():
+    record = RECORDS["binary"]
+    place = next(i for i, m in enumerate(record.measures) if m.metric == "energy_per_1000_predictions")
+    asked = parse([{"id": "thrift", "metric": "energy_per_1000_predictions", "at_most": 2.0}])
+    (judged,) = judge(asked, record.measures)
+    assert judged.evidence == (place,)
+    record = replace(record, findings=(judged,), verdict=overall((judged,)))
+    (said,) = view.findings(record)
+    told = said.text.replace("\u00a0", " ")
+    assert "(range 1.73 to 3.32; n = 41,297)" in told
+    assert "The range reaches over" in told
+    assert view.register(record)[0].interval.endswith(", range")
+    assert view.tiles(record)[2].sure.startswith("range ")
+    bare = Finding("e", "energy_per_1000", {"joules": 0.0147, "low": 0.00773, "high": 0.0222, "kind": "estimated"})
+    assert "take 14.7 mJ (range 7.73 to 22.2)" in sentences.finding(bare).replace("\u00a0", " ")
+
+
+def test_a_table_that_mixes_ranges_and_intervals_says_in_the_cell_which_is_a_range():
+    section = PAGES["binary"].split('id="measures"')[1]
+    energy = next(part for part in section.split("<details") if part.startswith(' class="all">\n<summary>Energy'))
+    assert '<th scope="col">Interval</th>' in energy
+    assert re.search(r"<td>[^<]+ to [^<]+, range</td>", energy)
+    assert "95\u00a0% interval</th>" in section, "where all are intervals of one level, the head says so"
+
+
 def test_a_message_that_no_sentence_is_known_for_is_told_by_its_key_never_dropped():
     told = sentences.finding(Finding("x", "a_new_thing", {"size": 3}))
     assert told == "A new thing: size 3."
@@ -322,6 +348,37 @@ def test_an_analysis_that_stopped_leads_and_is_no_check_of_a_criterion():
     record = replace(RECORDS["image"], findings=(crash,), verdict=Verdict.ERROR)
     assert view.verdict_sentence(record).startswith("The analysis of energy stopped: no meter.")
     assert "check" not in view.verdict_sentence(record)
+
+
+def test_what_is_said_of_an_unknown_place_of_generation_is_of_the_worlds_power():
+    told = sentences.finding(Finding("u", "unknown_location", {"grams_per_kwh": 475.0, "low": 98.3, "high": 713.4}))
+    assert "nine tenths of the world's power is generated at 98.3 to 713" in told
+    assert "countries" not in told
+
+
+@pytest.mark.parametrize("value, alike", [(1.0, "features alike"), (0.4, "only partly alike"), (-0.2, "differently")])
+def test_two_methods_are_called_alike_only_where_they_rank_alike(value, alike):
+    where = {"method": "integrated_gradients × feature_ablation"}
+    told = sentences.measured(
+        Measure(analysis="explanations", metric="rank_agreement", where=where, value=value, low=value, high=1, n=9)
+    )
+    assert told.startswith("Integrated gradients and feature ablation rank the features")
+    assert alike in told
+
+
+def test_a_long_method_is_told_whole_and_a_setting_without_options_has_its_defaults():
+    name = "a method of many words, " * 8 + "told to its end"
+    odd = Measure(analysis="performance", metric="accuracy", value=0.5, n=9, method=name)
+    page = html.render(replace(RECORDS["image"], measures=(odd,)))
+    assert f"<dt>{name}</dt>" in page
+    assert "<dt>Analysis: performance</dt><dd>with its defaults</dd>" in page
+
+
+def test_no_overlap_with_training_is_said_in_words():
+    rows = Measure(analysis="data", metric="rows", value=9, n=9, unit="rows")
+    none = Measure(analysis="data", metric="train_test_overlap", value=0.0, n=9)
+    record = replace(RECORDS["image"], measures=(rows, none))
+    assert "none of them stand in the training data" in view.answer(record, "data")[0]
 
 
 def scrubbed(page: str) -> str:

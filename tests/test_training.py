@@ -15,6 +15,7 @@ import torch
 from gnomon.models.checkpoint import digest
 from gnomon.models.errors import CheckpointError, TrainingError
 from gnomon.models.loop import Epoch
+from gnomon.models.resume import described
 from gnomon.models.rows import gather
 from gnomon.models.settings import one_cycle
 from gnomon.models.training import Fit, fit
@@ -52,16 +53,16 @@ def trained(**settings) -> Fit:
 
 def killed_in_epoch_3(checkpoint: str) -> None:
     """Train until SIGKILL comes in the middle of an epoch; run by `test_a_killed_run…` in a process of its own."""
-    batches = 0
+    batches, model = 0, network()
 
-    def deadly(inputs: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
+    def deadly(module: nn.Module, _: object) -> None:
         nonlocal batches
-        batches += 1
+        batches += module.training
         if batches == 2 * 8 + 4:  # 240 rows in batches of 32 are 8 steps an epoch
             os.kill(os.getpid(), signal.SIGKILL)
-        return noise(inputs, generator)
 
-    trained(transform=deadly, checkpoint=Path(checkpoint))
+    model.register_forward_pre_hook(deadly)
+    trained(model=model, checkpoint=Path(checkpoint))
 
 
 def test_a_model_learns():
@@ -112,7 +113,24 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path):
     assert again.history == first.history
 
 
-@pytest.mark.parametrize("other", [{"lr": 0.1}, {"model": network(9)}, {"validation": 0.3}])
+def with_gelu() -> nn.Module:
+    model = network()
+    model[2] = nn.GELU()
+    return model
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"lr": 0.1},
+        {"model": network(9)},
+        {"model": with_gelu()},
+        {"validation": 0.3},
+        {"loss": nn.functional.multi_margin_loss},
+        {"loss": nn.CrossEntropyLoss(label_smoothing=0.1)},
+        {"transform": None},
+    ],
+)
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, other: dict):
     trained(checkpoint=tmp_path / "run.pt", epochs=1)
     with pytest.raises(CheckpointError, match="of another training"):
@@ -125,6 +143,42 @@ def test_a_checkpoint_of_other_data_is_refused(tmp_path: Path):
     fit(network(), (x,), y, **settings)
     with pytest.raises(CheckpointError, match="other rows"):
         fit(network(), (x,), 1 - y, **settings)
+
+
+def test_a_checkpoint_of_data_with_one_other_row_is_refused(tmp_path: Path):
+    x, y = rows(5000)
+    settings = {"loss": cross_entropy, "epochs": 1, "checkpoint": tmp_path / "run.pt", "validation": 0.2}
+    fit(network(), (x,), y, **settings)
+    for row in (7, 2501, 4998):
+        other = x.clone()
+        other[row, 3] += 1e-3
+        with pytest.raises(CheckpointError, match=r"other (rows|validation)"):
+            fit(network(), (other,), y, **settings)
+    fit(network(), (x.clone(),), y, **settings)
+
+
+def test_a_loss_is_known_again_by_what_it_does():
+    def smoothed(amount: float) -> nn.Module:
+        return nn.CrossEntropyLoss(torch.tensor([1.0, 2.0]), label_smoothing=amount)
+
+    first, second = [lambda output, target: (output - target).abs().mean() for _ in range(2)]
+    other = lambda output, target: (output - target).square().mean()  # noqa: E731
+    assert described(first) == described(second) != described(other)
+    assert described(smoothed(0.1)) == described(smoothed(0.1)) != described(smoothed(0.2))
+    assert described(smoothed(0.1)) != described(nn.CrossEntropyLoss(label_smoothing=0.1))
+    assert " at 0x" not in described(first)
+
+
+@pytest.mark.parametrize("place", ["none/run.pt", "file/run.pt"])
+def test_a_checkpoint_that_cannot_be_written_is_refused_before_training(tmp_path: Path, place: str):
+    (tmp_path / "file").touch()
+
+    def ran(*_: object) -> tuple[Tensor, ...]:
+        pytest.fail("a batch was trained")
+
+    with pytest.raises(CheckpointError, match="cannot be written") as error:
+        trained(checkpoint=tmp_path / place, transform=ran)
+    assert "\n" not in str(error.value)
 
 
 def test_a_truncated_checkpoint_is_refused_in_one_line(tmp_path: Path):
@@ -301,6 +355,19 @@ X, Y = rows(40)
         (X, Y, {}, "tuple of tensors"),
         ((X,), Y, {"epochs": 0}, "epochs=0"),
         ((X,), Y, {"validation": 1.0}, "one side empty"),
+        ((X,), Y, {"validation": float("nan")}, "validation=nan must be a share"),
+        ((X,), Y, {"validation": True}, "validation=True must be a share"),
+        ((X,), Y, {"validation": (X, Y, Y)}, r"write \(\(x,\), y\)"),
+        ((X,), Y, {"weight_decay": -1}, "weight_decay=-1 must be 0 or above"),
+        ((X,), Y, {"weight_decay": float("nan")}, "weight_decay=nan must be a finite number"),
+        ((X,), Y, {"lr": float("inf")}, "lr=inf must be a finite number"),
+        ((X,), Y, {"lr": "0.1"}, "lr='0.1' must be a finite number"),
+        ((X,), Y, {"clip": float("nan")}, "clip=nan must be a finite number"),
+        ((X,), Y, {"batch_size": True}, "batch_size=True must be a whole number"),
+        ((X,), Y, {"epochs": 2.5}, "epochs=2.5 must be a whole number"),
+        ((X,), Y, {"epochs": None}, "epochs=None must be a whole number"),
+        ((X,), Y, {"seed": "a"}, "seed='a' must be a whole number"),
+        ((X,), Y, {"patience": 1.5, "validation": 0.5}, "patience=1.5 must be a whole number"),
         ((X,), Y, {"patience": 2}, "patience needs validation"),
         ((X,), Y, {"schedule": "cosine"}, "one_cycle, constant"),
         ((X,), Y, {"precision": "8"}, "32-true"),

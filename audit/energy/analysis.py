@@ -108,12 +108,19 @@ class Energy:
 
     def _limits(self, costs: tuple[Cost, ...]) -> tuple[Message, ...]:
         limits: list[Message] = []
-        if not any(cost.measured for cost in costs):
-            why = "; ".join(f"{missing.sensor}: {missing.why}" for missing in detect()[1])
-            limits.append(Message("energy_modelled", {"why": why or "no counter was read"}))
+        whole = bill.whole(costs)
+        if (whole.measured or 0.0) < 1:
+            limits.append(Message("energy_modelled", {"why": _modelled(whole)}))
+        limits += [Message("energy_incomplete", {"component": c, "why": why}) for c, why in whole.undefined.items()]
         if self.country is None:
             limits.append(Message("world_grid"))
         return tuple(limits)
+
+
+def _modelled(whole: Cost) -> str:
+    """How much of the audit's joules a model gave, where not all, and what kept a meter from giving them."""
+    why = "; ".join(f"{missing.sensor}: {missing.why}" for missing in detect()[1]) or "no counter was read"
+    return f"{100 * (1 - whole.measured):.3g} % of the joules; {why}" if whole.measured else why
 
 
 def _cost_of_predictions(measures: tuple[Measure, ...]) -> tuple[Finding, ...]:

@@ -26,13 +26,14 @@ def whole(costs: Iterable[Cost]) -> Cost:
     outer = [cost for cost in costs if "/" not in cost.phase]
     known = [cost for cost in outer if cost.joules is not None]
     seconds = fsum(cost.seconds for cost in outer)
+    lost = {component: why for cost in outer for component, why in cost.undefined.items()}
     if not known:
-        return Cost("", seconds)
+        return Cost("", seconds, undefined=lost)
     joules = fsum(cost.joules or 0.0 for cost in known)
     measured = fsum((cost.joules or 0.0) * (cost.measured or 0.0) for cost in known)
     low = fsum(cost.joules_low or 0.0 for cost in known)
     high = fsum(cost.joules_high or 0.0 for cost in known)
-    return Cost("", seconds, joules, low, high, measured / joules if joules else 0.0)
+    return Cost("", seconds, joules, low, high, measured / joules if joules else 0.0, lost)
 
 
 def _line(where: Where, cost: Cost, grid: Grid, pue: float, levels: Levels) -> tuple[Measure, ...]:
@@ -55,7 +56,9 @@ def _energy(where: Where, cost: Cost, seconds: float, metric: str, unit: str, le
     """Joules, or joules a second, with the bounds of the sensors that were read."""
     level = levels.of("energy", metric, where=where)
     if cost.joules is None or seconds <= 0:
-        return undefined(NO_JOULES, analysis="energy", metric=metric, n=0, where=where, unit=unit, level=level)
+        said = "; ".join(dict.fromkeys(cost.undefined.values()))
+        why = Message("no_energy", {"error": said}) if said else NO_JOULES
+        return undefined(why, analysis="energy", metric=metric, n=0, where=where, unit=unit, level=level)
     share = cost.measured or 0.0
     kind: Kind = "measured" if share >= 1 else "estimated"
     return Measure(
@@ -70,5 +73,9 @@ def _energy(where: Where, cost: Cost, seconds: float, metric: str, unit: str, le
         kind=kind,
         unit=unit,
         n=1,
-        details={"share_measured": share},
+        details={
+            "share_measured": share,
+            **({"interval": "bounds"} if cost.joules_low is not None else {}),
+            **({"undefined": cost.undefined} if cost.undefined else {}),
+        },
     )

@@ -127,7 +127,7 @@ def processor_model(proc: Path = PROC) -> ProcessorModel:
     text = _text(proc / "cpuinfo")
     watts, said = design_power(text or f"model name : {platform.processor()}", threads)
     read, tick = busy_reader(proc / "stat")
-    return ProcessorModel("processor model", read, threads, watts, tick, method=f"model of TDP and utilisation: {said}")
+    return ProcessorModel("processor model", read, threads, watts, tick, explained=f"TDP: {said}")
 
 
 def design_power(cpuinfo: str, threads: int) -> tuple[float, str]:
@@ -277,7 +277,7 @@ def _gpu_sensor(nvml: Any, index: int, handle: Any, ticks: dict[str, float]) -> 
         max_watts=_gpu_limit(nvml, handle),
         low_factor=low,
         high_factor=high,
-        method="NVML energy counter of the whole device",
+        method="NVML energy counter",
     )
 
 
@@ -291,7 +291,8 @@ def _gpu_power(nvml: Any, index: int, handle: Any) -> PowerSensor:
         low_factor=low,
         high_factor=high,
         every=GPU_POLL,
-        method="NVML power of the whole device, polled",
+        max_watts=_gpu_limit(nvml, handle),
+        method="NVML power, polled",
     )
 
 

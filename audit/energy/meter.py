@@ -19,6 +19,7 @@ from .detect import Unreadable, detect
 from .readings import Clock, Difference, Joules, Reading, Sensor, total
 
 REST = "(rest)"  # what a window's children do not account for
+LONGEST_METHOD = 60  # characters that a report's table has room for
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +38,7 @@ class Window:
     sensors: tuple[Sensor, ...]
     seconds: float = 0.0
     opened: int = 0
+    _parent: Window | None = field(default=None, repr=False)
     _open: bool = False
     _passed: list[Difference] = field(default_factory=list)
     _children: dict[str, Window] = field(default_factory=dict)
@@ -66,30 +68,65 @@ class Window:
         """What the children do not account for: children and rest add up to the whole."""
         seconds = self.seconds - fsum(child.seconds for child in self.children)
         joules = total(self._rest_of(index, whole) for index, whole in enumerate(self._joules()))
-        return _line(f"{self.path}/{REST}", seconds, joules)
+        return _line(f"{self.path}/{REST}", seconds, joules, self._lost(self._joules()))
 
     @property
     def cost(self) -> Cost:
         """The window as a line of the audit's bill."""
-        return _line(self.path, self.seconds, total(self._joules()))
+        joules = self._joules()
+        return _line(self.path, self.seconds, total(joules), self._lost(joules))
+
+    def _lost(self, joules: Sequence[Joules]) -> dict[str, str]:
+        return _lost(self.sensors, joules)
 
     def _joules(self) -> list[Joules]:
-        passed = self._passed or [Difference()] * len(self.sensors)
-        return [sensor.joules(part) for sensor, part in zip(self.sensors, passed, strict=True)]
+        return [self._joules_of(index) for index in range(len(self.sensors))]
+
+    def _joules_of(self, index: int) -> Joules:
+        """One sensor's joules; where it saw no tick of them, an estimate from the window around."""
+        own = self._own(index)
+        if own.resolved or self._parent is None or self._parent._open:
+            return own
+        return self._parent._estimate(index, self._passed[index].seconds, own)
+
+    def _own(self, index: int) -> Joules:
+        return self.sensors[index].joules(self._passed[index] if self._passed else Difference())
+
+    def _estimate(self, index: int, seconds: float, own: Joules) -> Joules:
+        """The joules of a child that saw no tick: this window's mean watts, or less where its siblings left less.
+
+        What the resolved children left is shared by time, so that children never add up to more than the whole.
+        """
+        whole = self._joules_of(index)
+        if whole.value is None or whole.high is None:
+            return whole
+        inside = [(child._passed[index].seconds, child._own(index)) for child in self.children if child._passed]
+        seen = [(s, joules.value) for s, joules in inside if joules.resolved and joules.value is not None]
+        left = whole.value - fsum(joules for _, joules in seen)
+        time_left = max(seconds, self._passed[index].seconds - fsum(s for s, _ in seen))
+        value = seconds * min(whole.value / self._passed[index].seconds, left / time_left) if seconds > 0 else 0.0
+        if value <= 0:
+            sensor = self.sensors[index].name
+            return Joules.unknown(
+                Message("below_resolution", {"sensor": sensor, "seconds": seconds, "tick": _tick(self.sensors[index])})
+            ).unresolved()
+        most = whole.high if own.high is None else min(own.high, whole.high)
+        return Joules(min(value, most), 0.0, most).unresolved()
 
     def _rest_of(self, index: int, whole: Joules) -> Joules:
         """One sensor's joules outside the children: the whole less the parts, so that they add up again."""
         if whole.value is None:
             return whole
         left = self._passed[index]
-        parts = [(c._passed[index], c._joules()[index]) for c in self.children if c._passed]
+        parts = [(c._passed[index], c._joules_of(index)) for c in self.children if c._passed]
         known = [(passed, joules) for passed, joules in parts if joules.value is not None]
         for passed, _ in known:
             left = left - passed
-        value = whole.value - fsum(joules.value or 0.0 for _, joules in known)
-        measured = whole.measured - fsum(joules.measured for _, joules in known)
+        value = max(0.0, whole.value - fsum(joules.value or 0.0 for _, joules in known))  # below 0 by rounding only
+        measured = min(value, max(0.0, whole.measured - fsum(joules.measured for _, joules in known)))
         bounds = self.sensors[index].joules(left)
-        return Joules(value, min(value, bounds.low or 0.0), max(value, bounds.high or 0.0), measured)
+        high = whole.high if bounds.high is None else bounds.high
+        return Joules(value, min(value, bounds.low or 0.0), max(value, high or 0.0), measured)
 
     def _component(self, name: str) -> Measure:
         chosen = [(s, j) for s, j in zip(self.sensors, self._joules(), strict=True) if s.component == name]
@@ -103,7 +140,8 @@ class Window:
             why = whole.why or Message("no_sensor")
             return undefined(why, analysis="energy", metric="energy", n=self.opened, where=where, unit="J")
         used = [s for s, j in zip(sensors, joules, strict=True) if j.value is not None]
-        kind: Kind = "measured" if all(s.kind == "measured" for s in used) else "estimated"
+        guessed = any(not j.resolved for j in joules if j.value is not None)
+        kind: Kind = "estimated" if guessed or any(s.kind != "measured" for s in used) else "measured"
         return Measure(
             analysis="energy",
             metric="energy",
@@ -111,11 +149,15 @@ class Window:
             value=whole.value,
             low=min(whole.low, whole.value),
             high=max(whole.high, whole.value),
-            method="; ".join(dict.fromkeys(f"{s.name}: {s.method}" for s in used)),
+            method=_method(used),
             kind=kind,
             unit="J",
             n=self.opened,
-            details={"share_measured": _share(whole.measured, whole.value), **_parts(sensors, joules)},
+            details={
+                "share_measured": _share(whole.measured, whole.value),
+                "interval": "bounds",  # of resolution, calibration and models: no share of repetitions stands behind it
+                **_parts(sensors, joules),
+            },
         )
 
 
@@ -196,7 +238,7 @@ class Meter:
         if parent is None:
             return Window(name, name, self.sensors)
         if name not in parent._children:
-            parent._children[name] = Window(name, f"{parent.path}/{name}", self.sensors)
+            parent._children[name] = Window(name, f"{parent.path}/{name}", self.sensors, _parent=parent)
         return parent._children[name]
 
 
@@ -260,10 +302,30 @@ def synchronise() -> None:
             cuda.synchronize(device)
 
 
-def _line(phase: str, seconds: float, joules: Joules) -> Cost:
+def _line(phase: str, seconds: float, joules: Joules, lost: dict[str, str]) -> Cost:
     if joules.value is None:
-        return Cost(phase, seconds)
-    return Cost(phase, seconds, joules.value, joules.low, joules.high, _share(joules.measured, joules.value))
+        return Cost(phase, seconds, undefined=lost)
+    share = _share(joules.measured, joules.value)
+    return Cost(phase, seconds, joules.value, joules.low, joules.high, share, lost)
+
+
+def _lost(sensors: Sequence[Sensor], joules: Sequence[Joules]) -> dict[str, str]:
+    """The components that have a sensor without joules, and why."""
+    reasons: dict[str, list[str]] = {}
+    for sensor, part in zip(sensors, joules, strict=True):
+        if part.value is None:
+            reasons.setdefault(sensor.component, []).append(str(part.why))
+    return {component: "; ".join(dict.fromkeys(said)) for component, said in reasons.items()}
+
+
+def _method(sensors: Sequence[Sensor]) -> str:
+    """How the sensors come to joules, short enough for a table's cell; details["sensors"] has it in full."""
+    said = " + ".join(dict.fromkeys(sensor.method for sensor in sensors))
+    return said if len(said) <= LONGEST_METHOD else f"{len(sensors)} sensors added up"
+
+
+def _tick(sensor: Sensor) -> float:
+    return getattr(sensor, "resolution_seconds", 0.0)
 
 
 def _share(measured: float, value: float) -> float:
@@ -272,8 +334,17 @@ def _share(measured: float, value: float) -> float:
 
 def _parts(sensors: Sequence[Sensor], joules: Sequence[Joules]) -> dict[str, Any]:
     rows = [
-        {"sensor": s.name, "component": s.component, "kind": s.kind, "value": j.value, "low": j.low, "high": j.high}
+        {
+            "sensor": s.name,
+            "component": s.component,
+            "kind": s.kind,
+            "method": s.method,
+            **({"explained": said} if (said := getattr(s, "explained", "")) else {}),
+            "value": j.value,
+            "low": j.low,
+            "high": j.high,
+        }
         for s, j in zip(sensors, joules, strict=True)
     ]
-    lost = {s.component: str(j.why) for s, j in zip(sensors, joules, strict=True) if j.value is None}
+    lost = _lost(sensors, joules)
     return {"sensors": rows, **({"undefined": list(lost), "why": list(lost.values())} if lost else {})}

@@ -52,7 +52,8 @@ class ProcessorModel:
     watts: float
     tick_seconds: float = 0.01
     component: str = "cpu"
-    method: str = "model of TDP and utilisation"
+    method: str = "TDP and utilisation"
+    explained: str = ""
     kind: Kind = "estimated"
     every: float | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -84,12 +85,18 @@ class ProcessorModel:
         return Joules(band(share)[0] * scale, band(share - slack)[1] * scale, band(share + slack)[2] * scale)
 
 
-def memory_model(gigabytes: float) -> PowerSensor:
+def memory_model(gibibytes: float) -> PowerSensor:
     """Memory by its size: between 0.3725 W/GB [lannelongue2021] and codecarbon's watts by module, the middle as point.
 
     Neither knows the load, and they differ by a factor of two and more; nothing better is known without a sensor.
+
+    Args:
+        gibibytes: 2^30 bytes each, as modules are made and both rules count; what is said of them is in GB of 10^9.
     """
-    by_size, by_module = WATTS_PER_GIGABYTE * gigabytes, watts_of_modules(modules(gigabytes))
+    by_size, by_module = WATTS_PER_GIGABYTE * gibibytes, watts_of_modules(modules(gibibytes))
+    explained = (
+        f"{gibibytes * 2**30 / 1e9:.3g} GB, between {by_size:.3g} W by the gigabyte and {by_module:.3g} W by the module"
+    )
     middle = (by_size + by_module) / 2
     return PowerSensor(
         "memory by its size",
@@ -97,7 +104,8 @@ def memory_model(gigabytes: float) -> PowerSensor:
         lambda: middle,
         low_factor=min(by_size, by_module) / middle,
         high_factor=max(by_size, by_module) / middle,
-        method=f"model of {gigabytes:.3g} GB of memory, between watts per gigabyte and watts per module",
+        method="memory by its size",
+        explained=explained,
         kind="estimated",
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Protocol
 
@@ -100,6 +100,7 @@ class Joules:
         low: lower bound, J.
         high: upper bound, J.
         measured: how many of the joules a sensor measured; the rest comes from a model.
+        resolved: False where the window lies between two ticks, so that the sensor saw nothing of it.
     """
 
     value: float | None
@@ -107,10 +108,15 @@ class Joules:
     high: float | None = None
     measured: float = 0.0
     why: Message | None = None
+    resolved: bool = field(default=True, repr=False)
 
     @classmethod
     def unknown(cls, why: Message | None) -> Joules:
         return cls(None, why=why or Message("sensor_failed", {"sensor": "a sensor", "error": "no reason given"}))
+
+    def unresolved(self) -> Joules:
+        """The same as a guess: the window saw no tick."""
+        return replace(self, measured=0.0, resolved=False)
 
 
 def total(parts: Iterable[Joules]) -> Joules:

@@ -14,6 +14,8 @@ from .readings import Clock, Difference, Joules, Reading
 
 STUCK_AFTER = 10  # a counter that did not move for so many of its resolutions is stuck, or its resolution is misstated
 
+GAP_AFTER = 3  # a meter that failed for longer than so many of its polls left a gap that two readings do not bridge
+
 
 @dataclass(slots=True)
 class CounterSensor:
@@ -93,14 +95,18 @@ class CounterSensor:
         return Joules(value, low, high, value)
 
     def _unmoved(self, passed: Difference) -> Joules:
-        """Nothing counted is no measurement of 0: the counter is stuck, or the window lies between two ticks."""
+        """Nothing counted is no measurement of 0: the counter is stuck, or the window lies between two ticks.
+
+        Then all that is known is what the device can draw at most; a window around it tells more (`Window`).
+        """
         seconds, tick = passed.seconds, self.resolution_seconds
         if seconds > STUCK_AFTER * tick * max(1, passed.edges):
             return Joules.unknown(Message("counter_stuck", {"sensor": self.name, "seconds": round(seconds, 6)}))
         most = self._most(seconds)
         if seconds <= 0 or not math.isfinite(most):
-            return Joules.unknown(Message("below_resolution", {"sensor": self.name, "seconds": seconds, "tick": tick}))
-        return Joules(most / 2, 0.0, most, most / 2)
+            why = Message("below_resolution", {"sensor": self.name, "seconds": seconds, "tick": tick})
+            return Joules.unknown(why).unresolved()
+        return Joules(most / 2, 0.0, most).unresolved()
 
     def _jumped(self, joules: float, seconds: float) -> Message:
         return Message(
@@ -143,6 +149,9 @@ class PowerSensor:
     `every` asks for it. Between two readings the power is taken to lie between them: the bounds are the rectangles
     below and above, times `low_factor` and `high_factor` for the meter's calibration.
 
+    Across readings that failed, for longer than GAP_AFTER times `every`, nothing is known but that no more than
+    `max_watts` flowed: the bounds are 0 and that, or the energy is unknown where `max_watts` is.
+
     >>> watts, ticks = iter([10.0, 30.0]), iter([0.0, 2.0])
     >>> sensor = PowerSensor("p", "gpu", lambda: next(watts))
     >>> sensor.energy(sensor.read(lambda: next(ticks)), sensor.read(lambda: next(ticks)))
@@ -156,8 +165,11 @@ class PowerSensor:
     high_factor: float = 1.0
     every: float | None = None
     method: str = "power, integrated by the trapezoid"
+    explained: str = ""
     kind: Kind = "measured"
+    max_watts: float | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _failure: Exception | None = field(default=None, repr=False)
     _last: Reading | None = field(default=None, repr=False)
     _watts: float = field(default=0.0, repr=False)
 
@@ -167,10 +179,11 @@ class PowerSensor:
             try:
                 watts = _not_negative(_finite(self.read_watts()))
             except Exception as error:
+                self._failure = error
                 return _failed(self.name, clock(), error)
             now = clock()
             self._last = Reading(now) if self._last is None else self._advance(self._last, watts, now)
-            self._watts = watts
+            self._watts, self._failure = watts, None
             return self._last
 
     def energy(self, before: Reading, after: Reading) -> Joules:
@@ -191,19 +204,28 @@ class PowerSensor:
         gap = now - last.seconds
         if gap < 0:
             return Reading(now, stretch=last.stretch + 1, why=Message("clock_backwards", {"seconds": -gap}))
+        least, most = min(self._watts, watts), max(self._watts, watts)
+        if self._failure is not None and gap > GAP_AFTER * (self.every or 0.0):
+            if self.max_watts is None:
+                parameters = {"sensor": self.name, "seconds": gap, "error": _said(self._failure)}
+                return Reading(now, stretch=last.stretch + 1, why=Message("sensor_gap", parameters))
+            least, most = 0.0, max(most, self.max_watts)
         return Reading(
             now,
             last.amount + gap * (self._watts + watts) / 2,
-            last.low + gap * min(self._watts, watts),
-            last.high + gap * max(self._watts, watts),
+            last.low + gap * least,
+            last.high + gap * most,
             last.stretch,
             last.why,
         )
 
 
 def _failed(name: str, now: float, error: Exception) -> Reading:
-    said = " ".join(f"{type(error).__name__}: {error}".split())
-    return Reading(now, why=Message("sensor_failed", {"sensor": name, "error": said}), ok=False)
+    return Reading(now, why=Message("sensor_failed", {"sensor": name, "error": _said(error)}), ok=False)
+
+
+def _said(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _finite(value: float) -> float:

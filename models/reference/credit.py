@@ -20,7 +20,7 @@ from .tabular import trained
 
 ROWS = 20_000
 EPOCHS = 6
-TASK = Binary(positive="1", negative="0")
+TASK = Binary(positive="repaid", negative="defaulted")  # 1 and 0 in the books
 CARD = Card(
     purpose="Shows an audit where the truth is known. It decides nothing about anyone.",
     owner="gnomon's reference subjects",

@@ -98,6 +98,41 @@ def test_a_power_that_cannot_be_is_undefined_with_the_reason(watts):
     assert "meter" in str(energy.why)
 
 
+def interrupted(clock: Clock, first: float, last: float) -> Callable[[], float]:
+    """100 W, unreadable from the one instant to the other."""
+
+    def watts() -> float:
+        if first <= clock.now < last:
+            raise OSError("device is gone")
+        return 100.0
+
+    return watts
+
+
+def test_a_gap_in_a_power_meter_is_as_wide_as_the_device_can_draw():
+    clock = Clock()
+    sensor = PowerSensor("p", "gpu", interrupted(clock, 1.0, 9.0), every=0.1, max_watts=700)
+    energy = over(sensor, clock, *np.arange(0, 100.5) / 10)
+    assert energy.low == pytest.approx(100 * 1.9)
+    assert energy.high == pytest.approx(100 * 1.9 + 700 * 8.1)
+    assert energy.low <= energy.value <= energy.high
+
+
+def test_a_gap_in_a_power_meter_without_limit_is_undefined_and_the_next_window_is_not():
+    clock = Clock()
+    sensor = PowerSensor("meter", "gpu", interrupted(clock, 1.0, 9.0), every=0.1)
+    energy = over(sensor, clock, *np.arange(0, 100.5) / 10)
+    assert energy.value is None
+    assert str(energy.why) == "meter could not be read for 8.1 s: OSError: device is gone"
+    assert over(sensor, clock, 11.0, 12.0).value == pytest.approx(100)
+
+
+def test_one_failed_poll_is_bridged():
+    clock = Clock()
+    sensor = PowerSensor("p", "gpu", interrupted(clock, 0.95, 1.05), every=0.1)
+    assert over(sensor, clock, *np.arange(0, 20.5) / 10).value == pytest.approx(200)
+
+
 # Counters
 
 
@@ -441,6 +476,12 @@ def test_memory_lies_between_the_two_published_rules():
     assert (energy.low, energy.high) == pytest.approx((38.0, 95.36))
     assert energy.value == pytest.approx((38.0 + 95.36) / 2)
     assert energy.measured == 0
+
+
+def test_memory_is_told_in_gigabytes_of_a_thousand_million_bytes():
+    sensor = memory_model(23.5)
+    assert "25.2 GB" in sensor.explained
+    assert len(sensor.method) <= 60
 
 
 def test_the_tables_and_rules_are_codecarbons_own():
