@@ -321,7 +321,7 @@ def _location(found: Finding) -> str:
     mean, low, high = (numbers.significant(p[key]) for key in ("grams_per_kwh", "low", "high"))
     return _say(
         "unknown_location",
-        grams=f" of {mean} g CO₂e per kWh; nine tenths of the world's power is generated at {low} to {high}",
+        grams=f" of {mean} g CO₂e per kWh; nine tenths of the world's power is generated at {low} to {high} g",
     )
 
 

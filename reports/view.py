@@ -235,7 +235,7 @@ def _rows_judged(record: Record) -> list[str]:
         return []
     told = [f"{numbers.value(rows)} rows were judged"]
     if twice and twice.value is not None:
-        told.append(f"{numbers.value(twice)} of them repeat an earlier one")
+        told.append(f"{numbers.value(twice) if twice.value else 'none'} of them repeat an earlier one")
     if seen and seen.value is not None:
         share = "none of them stand" if seen.value == 0 else f"{numbers.value(seen)} also stand"
         told.append(f"{share} in the training data")
