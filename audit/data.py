@@ -66,7 +66,12 @@ class Data:
             *_labels(subject, columns, levels),
             *_groups(subject, columns, levels, self.seed),
         )
-        return Section(measures, tuple(_exhibits(subject, n, columns)), (*_split(subject, n), *found), _limits(subject))
+        return Section(
+            measures,
+            tuple(_exhibits(subject, n, columns, levels.default)),
+            (*_split(subject, n), *found),
+            _limits(subject),
+        )
 
 
 def _split(subject: Subject, n: int) -> Iterator[Finding]:
@@ -208,10 +213,10 @@ def _distance(counts: NDArray[np.int64], stated: list[float], attribute: str, le
     )
 
 
-def _exhibits(subject: Subject, n: int, columns: dict[str, NDArray[Any]]) -> Iterator[Exhibit]:
+def _exhibits(subject: Subject, n: int, columns: dict[str, NDArray[Any]], level: float) -> Iterator[Exhibit]:
     for axis, attribute in enumerate(subject.people if n else ()):
         counts = _level_counts(columns, axis, len(attribute.levels))
-        low, high = wilson(counts, counts.sum())
+        low, high = wilson(counts, counts.sum(), level)
         stated = subject.reference.get(attribute.name)
         data = {
             "level": list(attribute.levels),
@@ -220,6 +225,7 @@ def _exhibits(subject: Subject, n: int, columns: dict[str, NDArray[Any]]) -> Ite
             "low": np.nan_to_num(low).tolist(),
             "high": np.nan_to_num(high).tolist(),
             "reference": [None if stated is None else stated.get(level) for level in attribute.levels],
+            "confidence": level,
         }
         yield Exhibit(NAME, "group_shares", data, {"attribute": attribute.name})
 

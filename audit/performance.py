@@ -49,7 +49,7 @@ class Performance:
         seen = _Seen.of(subject, len(rows), columns)
         if isinstance(subject.task, Regression):
             return Section(tuple(_regression(seen, levels)), tuple(_regression_exhibits(seen)))
-        return Section(tuple(_classification(seen, levels)), tuple(_classification_exhibits(seen)))
+        return Section(tuple(_classification(seen, levels)), tuple(_classification_exhibits(seen, levels.default)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +248,7 @@ def _r_squared(seen: _Seen, level: float) -> tuple[means.Interval, str]:
     return means.within(means.from_influence(1 - unexplained, influence, level), -np.inf, 1), "influence function"
 
 
-def _classification_exhibits(seen: _Seen) -> Iterator[Exhibit]:
+def _classification_exhibits(seen: _Seen, level: float) -> Iterator[Exhibit]:
     if not seen.n:
         return
     assert not isinstance(seen.subject.task, Regression)
@@ -259,7 +259,7 @@ def _classification_exhibits(seen: _Seen) -> Iterator[Exhibit]:
     yield Exhibit(NAME, "confusion", {"classes": classes, "counts": table.tolist()})
     if seen.values is None:
         return
-    yield _calibration_exhibit(seen)
+    yield _calibration_exhibit(seen, level)
     if isinstance(seen.subject.task, Binary):
         if len(np.unique(seen.targets)) == 2:
             false, true = discrimination.roc(seen.values, seen.targets == 1)
@@ -267,11 +267,13 @@ def _classification_exhibits(seen: _Seen) -> Iterator[Exhibit]:
         yield from _histograms(seen)
 
 
-def _calibration_exhibit(seen: _Seen) -> Exhibit:
+def _calibration_exhibit(seen: _Seen, level: float) -> Exhibit:
     found = calibration.bins(*_confidence(seen))
-    low, high = wilson(found.hits, found.n)
+    low, high = wilson(found.hits, found.n, level)
     columns = {"mean_score": found.score, "observed": found.observed, "low": low, "high": high, "n": found.n}
-    return Exhibit(NAME, "calibration_curve", {name: column.tolist() for name, column in columns.items()})
+    return Exhibit(
+        NAME, "calibration_curve", {**{k: column.tolist() for k, column in columns.items()}, "confidence": level}
+    )
 
 
 def _histograms(seen: _Seen) -> Iterator[Exhibit]:

@@ -35,7 +35,6 @@ TITLES = {  # fields of the charts' rows, in the order in which a tooltip tells 
 }
 NOT_TOLD = {"url"}  # rows of pictures speak for themselves
 PAINTED = re.compile("|".join(map(re.escape, LIGHT.values())))
-MOST_WIDE = 720  # pixels a chart with one panel may grow to
 
 
 @dataclass(frozen=True, slots=True)

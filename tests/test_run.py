@@ -395,3 +395,14 @@ def test_a_models_mapping_with_logits_is_read():
             return {"loss": x.sum(), "logits": self.inner(x)}
 
     assert audit.run(subject(model=Wrapped()), quick()).find("auc").value is not None
+
+
+def test_pictures_carry_intervals_at_the_level_asked_for():
+    def widths(level):
+        exhibits = {e.kind: e.data for e in audit.run(subject(), quick(), level=level).exhibits}
+        shares, curve = exhibits["group_shares"], exhibits["calibration_curve"]
+        assert shares["confidence"] == curve["confidence"] == level
+        assert shares["level"] == ["a", "b", "c"]
+        return [np.subtract(data["high"], data["low"]).sum() for data in (shares, curve)]
+
+    assert all(narrow < wide for narrow, wide in zip(widths(0.8), widths(0.95), strict=True))
