@@ -6,13 +6,14 @@ import streamlit as st
 
 from ..audit.record import Record
 from ..reports import view
+from ..reports.tiles import Tile, tiles
 from .marks import badge
 from .text import escaped
 
 
 def page(record: Record) -> None:
     """The three questions, the findings, and what the audit says nothing about."""
-    _tiles(view.tiles(record))
+    _tiles(tiles(record))
     st.subheader("Findings", anchor=False)
     said = view.findings(record)
     for found in said:
@@ -28,8 +29,8 @@ def page(record: Record) -> None:
         st.markdown(_listed([f"{name}: {fact}" for name, fact in view.facts(record)]))
 
 
-def _tiles(tiles: list[view.Tile]) -> None:
-    for column, tile in zip(st.columns(len(tiles)), tiles, strict=True):
+def _tiles(shown: list[Tile]) -> None:
+    for column, tile in zip(st.columns(len(shown)), shown, strict=True):
         with column.container(border=True, height="stretch"):
             st.caption(escaped(tile.question))
             if tile.number:

@@ -19,6 +19,7 @@ from . import numbers, palette, sentences, svg, view, words
 from .charts import charts
 from .figure import HELD, Figure, Table
 from .plain import clean, plain
+from .tiles import tiles
 
 TEMPLATES = Path(__file__).with_name("templates")
 TOP = 3  # findings shown large
@@ -85,7 +86,7 @@ def render(record: Record) -> str:
         top=found[:TOP],
         rest=found[TOP : TOP + FURTHER],
         more_findings=_left(len(found) - TOP - FURTHER),
-        tiles=view.tiles(record),
+        tiles=tiles(record),
         not_tested=view.not_tested(record),
         own_cost=view.own_cost(record),
         parts=_parts(record),

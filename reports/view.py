@@ -1,4 +1,4 @@
-"""What every page says of a record, before any markup: the verdict's sentence, the tiles, what was not tested.
+"""What every page says of a record, before any markup: the verdict's sentence, the findings, what was not tested.
 
 The HTML report, the terminal and the pull-request comment show these same lines, so that they never disagree.
 """
@@ -30,23 +30,6 @@ class Said:
     word: str
     headline: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """One of the three large numbers.
-
-    Attributes:
-        number: empty where it was not tested; then `text` says so.
-        sure: interval and rows.
-        kind: how the number came about.
-    """
-
-    question: str
-    number: str
-    text: str
-    sure: str = ""
-    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +78,6 @@ COUNTED: dict[Verdict, tuple[str, str]] = {
     Verdict.NOT_MEASURED: ("could not be measured", "could not be measured"),
     Verdict.PASS: ("passes", "pass"),
 }
-
-
-def tiles(record: Record) -> list[Tile]:
-    """What it decides on, for whom it works worse, what it costs."""
-    return [_decides_on(record), _for_whom(record), _costs(record)]
 
 
 def facts(record: Record) -> list[tuple[str, str]]:
@@ -182,7 +160,7 @@ def own_cost(record: Record) -> str:
         span = f" (range {low} to {high})"
     share = whole.measured or 0.0
     kind = "estimated" if share == 0 else "measured" if share == 1 else f"{numbers.percent(share)} of it measured"
-    carbon = _find(record, "carbon", "energy")
+    carbon = find(record, "carbon", "energy")
     grams = f" It emitted {numbers.value(carbon)}." if carbon and carbon.value is not None else ""
     return f"This audit took {took} and {numbers.quantity(whole.joules, 'J')}{span}, {kind}.{grams}"
 
@@ -230,7 +208,7 @@ def answer(record: Record, analysis: str) -> list[str]:
 
 
 def _rows_judged(record: Record) -> list[str]:
-    rows, twice, seen = (_find(record, name, "data") for name in ("rows", "duplicate_rows", "train_test_overlap"))
+    rows, twice, seen = (find(record, name, "data") for name in ("rows", "duplicate_rows", "train_test_overlap"))
     if rows is None or rows.value is None:
         return []
     told = [f"{numbers.value(rows)} rows were judged"]
@@ -300,60 +278,6 @@ def _counted(verdict: Verdict, n: int) -> str:
     return f"{n} {COUNTED[verdict][n > 1]}"
 
 
-def _decides_on(record: Record) -> Tile:
-    question = "What does it decide on?"
-    found = [m for m in record.measures if m.metric == "mean_absolute_attribution" and m.value is not None]
-    if not found:
-        looks = any(e.kind in ("attribution_images", "mean_attribution_image") for e in record.exhibits)
-        see = (
-            "Where it looks is shown as pictures under “Explanations”."
-            if looks
-            else words.analysis("explanations").skipped
-        )
-        return Tile(question, "", see)
-    method = found[0].where.get("method", "")
-    own = sorted((m for m in found if m.where.get("method", "") == method), key=lambda m: -(m.value or 0))
-    first, total = own[0], sum(m.value or 0 for m in own)
-    share = numbers.percent((first.value or 0) / total) if total else numbers.value(first)
-    next_ones = sentences.join([plain(m.where["feature"], 32) for m in own[1:3]])
-    return Tile(
-        question,
-        plain(first.where["feature"], 28),
-        f"carries {share} of all attribution" + (f", then {next_ones}." if next_ones else "."),
-        f"{numbers.value(first)} on average; {sentences.evidence(first)}",
-        f"{first.kind}, {plain(method).replace('_', ' ')}",
-    )
-
-
-def _for_whom(record: Record) -> Tile:
-    question = "For whom does it work worse?"
-    gaps = group_gaps(record)
-    found = next((m for name in GAPS for m in gaps if m.metric == name and "class" not in m.where), None)
-    if found is None:
-        return Tile(question, "", words.analysis("fairness").skipped)
-    pair = [plain(p, 32) for p in found.details.get("pair") or ()]
-    between = f" between {pair[0]} (lower) and {pair[1]}" if len(pair) == 2 else ""
-    text = f"{words.metric(found.metric).title}, across {plain(found.where.get('attribute', ''))}{between}."
-    return Tile(question, numbers.value(found), words.capital(text), sentences.evidence(found), found.kind)
-
-
-def _costs(record: Record) -> Tile:
-    question = "What does it cost?"
-    found = _find(record, "energy_per_1000_predictions", "energy")
-    if found is None or found.value is None:
-        reason = f"Not measured: {plain(found.reason, 160)}." if found else words.analysis("energy").skipped
-        return Tile(question, "", reason)
-    carbon = _find(record, "carbon_per_1000_predictions", "energy")
-    text = "per 1,000 predictions"
-    if carbon and carbon.value is not None:
-        span = numbers.interval(carbon)
-        text += f", and {numbers.value(carbon)}" + (
-            f" ({'range ' if numbers.is_range(carbon) else ''}{span})" if span else ""
-        )
-    origin = found.kind if found.kind == "measured" else ""
-    return Tile(question, numbers.value(found), text + ".", sentences.evidence(found), origin)
-
-
 def _judged(f: Finding) -> Judged:
     p, shown = f.parameters, words.verdict(f.verdict)
     why, clauses = plain(p.get("why", ""), 300), ", ".join(plain(c) for c in f.clauses)
@@ -397,7 +321,8 @@ def _missing(found: list[Measure]) -> str:
     return f"{what} for {'; '.join(map(words.place, places[:3]))}{more}"
 
 
-def _find(record: Record, metric: str, analysis: str) -> Measure | None:
+def find(record: Record, metric: str, analysis: str) -> Measure | None:
+    """What the analysis measured of all rows by that metric."""
     found = (m for m in record.measures if m.metric == metric and m.analysis == analysis and not m.where)
     return next((m for m in found if m.statistic == "value"), None)
 

@@ -21,6 +21,7 @@ from gnomon.audit.measure import Measure, undefined
 from gnomon.audit.messages import Message
 from gnomon.audit.record import Record
 from gnomon.reports import console, html, markdown, sentences, svg, view, words
+from gnomon.reports.tiles import tiles
 from golden import sample
 
 HERE = Path(__file__).with_name("golden")
@@ -318,7 +319,7 @@ def test_bounds_of_a_model_are_called_a_range_and_carry_no_confidence_level():
     assert "(range 1.73 to 3.32; n = 41,297)" in told
     assert "The range reaches over" in told
     assert view.register(record)[0].interval.endswith(", range")
-    assert view.tiles(record)[2].sure.startswith("range ")
+    assert tiles(record)[2].sure.startswith("range ")
     bare = Finding("e", "energy_per_1000", {"joules": 0.0147, "low": 0.00773, "high": 0.0222, "kind": "estimated"})
     assert "take 14.7 mJ (range 7.73 to 22.2)" in sentences.finding(bare).replace("\u00a0", " ")
 
