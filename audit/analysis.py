@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol, Self, TypeVar, runtime_checkable
 
 from ..models.batch import Batch
@@ -50,6 +51,27 @@ class Section:
     exhibits: tuple[Exhibit, ...] = ()
     findings: tuple[Finding, ...] = ()
     limitations: tuple[Message, ...] = ()
+
+
+def joined(sections: Sequence[Section]) -> Section:
+    """All sections as one; evidence counts within the joined measures, and nothing is said twice."""
+    measures: list[Measure] = []
+    findings: list[Finding] = []
+    exhibits: list[Exhibit] = []
+    limitations: list[Message] = []
+    for section in sections:
+        start = len(measures)
+        findings += [replace(f, evidence=tuple(start + place for place in f.evidence)) for f in section.findings]
+        measures += section.measures
+        exhibits += section.exhibits
+        limitations += [message for message in section.limitations if message not in limitations]
+    return Section(tuple(measures), tuple(exhibits), tuple(findings), tuple(limitations))
+
+
+def unweighted(subject: Subject, analysis: str) -> tuple[Message, ...]:
+    """What an analysis that counts each row once must say of data whose rows weigh or hang together."""
+    given = [name for name in ("weights", "clusters") if getattr(subject.data, name, None) is not None]
+    return (Message("unweighted", {"analysis": analysis}),) if given else ()
 
 
 class Analysis(Protocol[S]):

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ..models.batch import UNKNOWN, Batch
 from ..models.spec import Tabular
 from ..models.subject import Subject
-from ..models.task import Binary, Regression, Scores
-from .analysis import HERE, Runtime, Section
+from ..models.task import Binary, Number, Scores
+from .analysis import HERE, Runtime, Section, unweighted
 from .contents import contents_of, digests, missing, shape
 from .criteria import Levels
 from .findings import Finding, Severity
@@ -49,7 +49,7 @@ class Data:
         columns: dict[str, NDArray[Any]] = {"groups": batch.groups, "blank": missing(batch, _places(subject))}
         if batch.inputs:
             columns["contents"] = contents_of(batch)
-        if batch.targets is not None and not isinstance(subject.task, Regression):
+        if batch.targets is not None and not isinstance(subject.task, Number):
             columns["targets"] = batch.targets
         return Columns.of(batch.rows, **columns)
 
@@ -87,7 +87,7 @@ def _limits(subject: Subject) -> tuple[Message, ...]:
         found.append(Message("no_training_data"))
     if subject.people and not subject.reference:
         found.append(Message("no_reference"))
-    return tuple(found)
+    return (*found, *unweighted(subject, NAME))
 
 
 def _repeats(n: int, columns: dict[str, NDArray[Any]]) -> tuple[Measure, ...]:
@@ -142,7 +142,7 @@ def _blanks(subject: Subject, n: int, columns: dict[str, NDArray[Any]], levels: 
 
 def _labels(subject: Subject, columns: dict[str, NDArray[Any]], levels: Levels) -> Iterator[Measure]:
     """The share of each class (of two, of the positive one) among labelled rows, of everyone and of each group."""
-    if isinstance(subject.task, Regression) or "targets" not in columns:
+    if isinstance(subject.task, Number) or "targets" not in columns:
         return
     targets = columns["targets"]
     everyone = np.ones(len(targets), bool)

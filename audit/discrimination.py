@@ -15,15 +15,14 @@ def auc(scores: Floats, positive: NDArray[np.bool_], level: float) -> tuple[Inte
     """Area under the ROC curve, its interval and the interval's name. Both classes must occur.
 
     DeLong's variance [delong1988] from midranks [sun2014]; where it is 0 (scores part the classes perfectly, or every
-    score ties), the score interval of [newcombe2006], which is not fooled by that.
+    score ties) or a class has a single row, the score interval of [newcombe2006], which is not fooled by that.
     """
     value, ten, one = placements(scores, positive)
     m, n = len(ten), len(one)
-    variance = (_variance(ten) / m if m > 1 else 0.0) + (_variance(one) / n if n > 1 else 0.0)
-    z = float(ndtri((1 + level) / 2))
+    variance = _variance(ten) / m + _variance(one) / n if min(m, n) > 1 else 0.0
     if variance <= 0:
-        return (value, *_newcombe(value, m, n, z)), "newcombe-2006"
-    half = z * float(np.sqrt(variance))
+        return (value, *newcombe(value, m, n, level)), "newcombe-2006"
+    half = float(ndtri((1 + level) / 2)) * float(np.sqrt(variance))
     return within((value, value - half, value + half), 0, 1), "delong"
 
 
@@ -73,23 +72,50 @@ def roc(scores: Floats, positive: NDArray[np.bool_]) -> tuple[list[float], list[
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     true = np.concatenate([[0.0], np.cumsum(hits)[ends] / hits.sum()])
     false = np.concatenate([[0.0], np.cumsum(~hits)[ends] / (~hits).sum()])
-    if len(true) > POINTS:
-        # points evenly spaced along the curve, not along either axis
-        along = np.cumsum(np.abs(np.diff(true)) + np.abs(np.diff(false)))
-        keep = np.unique(np.concatenate([[0], np.searchsorted(along, np.linspace(0, along[-1], POINTS)) + 1]))
-        keep = keep[keep < len(true)]
-        true, false = true[keep], false[keep]
+    false, true = thinned(false, true)
     return false.tolist(), true.tolist()
+
+
+def thinned(x: Floats, y: Floats, most: int = POINTS) -> tuple[Floats, Floats]:
+    """At most `most` + 1 points of a curve, evenly spaced along it and not along either axis; both ends stay."""
+    if len(x) <= most:
+        return x, y
+    along = np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))
+    keep = np.unique(np.concatenate([[0], np.searchsorted(along, np.linspace(0, along[-1], most)) + 1]))
+    keep = keep[keep < len(x)]
+    return x[keep], y[keep]
 
 
 def _variance(values: Floats) -> float:
     return float(values.var(ddof=1))
 
 
-def _newcombe(value: float, m: int, n: int, z: float) -> tuple[float, float]:
-    """Where (θ − θ̂)² = z² V(θ), V = θ(1−θ)[1 + (N−1)((1−θ)/(2−θ) + θ/(1+θ))]/(mn), N = (m+n)/2: method 5."""
+def newcombe(value: float, m: float, n: float, level: float) -> tuple[float, float]:
+    """The score interval of an AUC of m positives and n negatives: method 5 of [newcombe2006].
+
+    Where (θ − θ̂)² = z² V(θ), V = θ(1−θ)[1 + (N−1)((1−θ)/(2−θ) + θ/(1+θ))]/(mn), N = (m+n)/2.
+    """
+    z = float(ndtri((1 + level) / 2))
     grid = np.linspace(0, 1, 20001)
     half = (m + n) / 2 - 1
     variance = grid * (1 - grid) * (1 + half * ((1 - grid) / (2 - grid) + grid / (1 + grid))) / (m * n)
     inside = grid[(grid - value) ** 2 <= z * z * variance + 1e-15]
     return min(float(inside.min()), value), max(float(inside.max()), value)
+
+
+def precision_recall(scores: Floats, positive: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Recall and precision at every threshold, from the highest down. A positive must occur."""
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    hits = np.cumsum(positive[order])[ends]
+    return hits / positive.sum(), hits / (ends + 1)
+
+
+def average_precision(scores: Floats, positive: NDArray[np.bool_]) -> float:
+    """Σ (R_k − R_k₋₁) P_k over thresholds: the area under the steps of the precision-recall curve [boyd2013].
+
+    >>> round(average_precision(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True])), 4)
+    0.8333
+    """
+    recall, precision = precision_recall(scores, positive)
+    return float((np.diff(recall, prepend=0.0) * precision).sum())

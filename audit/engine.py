@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..models.errors import DataError
 from ..models.subject import Subject
 from ..models.task import Precision
 from . import environment
-from .analysis import Accounting, Analysis, Runtime, Section
+from .analysis import Accounting, Analysis, Runtime, Section, joined
 from .criteria import Criteria, Levels, load, parse
 from .data import Data
 from .energy.analysis import Energy
@@ -23,10 +23,9 @@ from .fairness.analysis import Fairness
 from .findings import SEVERITIES, Finding, Verdict, judge, overall
 from .identity import Settings, describe_settings, describe_subject
 from .ledger import named
-from .measure import Measure
 from .messages import Message
 from .performance import Performance
-from .record import Exhibit, Record
+from .record import Record
 from .stream import Seen, stream
 
 JUDGED = {Verdict.ERROR: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 3, Verdict.NOT_MEASURED: 4, Verdict.PASS: 7}
@@ -38,7 +37,7 @@ def standard(*, seed: int = 0, country: str | None = None, show_rows: bool = Fal
     return [
         Data(seed=seed),
         Performance(),
-        Fairness(),
+        Fairness(seed=seed),
         Explanations(seed=seed, show_rows=show_rows),
         Energy(country=country, seed=seed),
     ]
@@ -92,18 +91,18 @@ def run(
             identity = describe_subject(subject, seen.rows, data, audit.probed)
     bill = costs(whole)
     sections += [a.account(bill, audit.levels) for a in analyses if isinstance(a, Accounting)]
-    joined = _joined(sections)
-    findings = _ordered([*judge(asked.items, joined.measures), *joined.findings])
+    section = joined(sections)
+    findings = ordered([*judge(asked.items, section.measures), *section.findings])
     return Record(
         subject=identity,
         environment=environment.describe(environment.device_name(audit.place)),
         settings=describe_settings(settings, analyses, asked),
-        measures=joined.measures,
-        exhibits=tuple(named(exhibit, data) for exhibit in joined.exhibits),
+        measures=section.measures,
+        exhibits=tuple(named(exhibit, data) for exhibit in section.exhibits),
         findings=findings,
         verdict=overall(findings),
         costs=bill,
-        limitations=(*joined.limitations, *_not_asked(analyses), *audit.unprobed()),
+        limitations=(*section.limitations, *not_asked(analyses), *audit.unprobed()),
         rows=rows,
     )
 
@@ -189,29 +188,15 @@ def _crashed(analysis: str, error: str) -> Section:
     return Section(findings=(finding,), limitations=(Message("crashed", parameters),))
 
 
-def _joined(sections: Sequence[Section]) -> Section:
-    """All sections as one; evidence counts within the joined measures, and nothing is said twice."""
-    measures: list[Measure] = []
-    findings: list[Finding] = []
-    exhibits: list[Exhibit] = []
-    limitations: list[Message] = []
-    for section in sections:
-        start = len(measures)
-        findings += [replace(f, evidence=tuple(start + place for place in f.evidence)) for f in section.findings]
-        measures += section.measures
-        exhibits += section.exhibits
-        limitations += [message for message in section.limitations if message not in limitations]
-    return Section(tuple(measures), tuple(exhibits), tuple(findings), tuple(limitations))
-
-
-def _ordered(findings: list[Finding]) -> tuple[Finding, ...]:
+def ordered(findings: list[Finding]) -> tuple[Finding, ...]:
     """Gravest first; among equals as they came."""
     return tuple(
         sorted(findings, key=lambda f: (JUDGED.get(f.verdict, UNJUDGED[f.severity]), SEVERITIES.index(f.severity)))
     )
 
 
-def _not_asked(analyses: Sequence[Analysis[Any]]) -> Iterator[Message]:
+def not_asked(analyses: Sequence[Analysis[Any]]) -> Iterator[Message]:
+    """What the record does not claim, because it was not asked for."""
     names = {analysis.name for analysis in analyses}
     for analysis in standard():
         if analysis.name not in names:

@@ -121,11 +121,16 @@ def decide(criterion: Criterion, measure: Measure) -> tuple[Verdict, str]:
     if measure.value is None:
         return Verdict.NOT_MEASURED, measure.reason
     low, high = measure.low, measure.high
-    if low is None or high is None:
+    if low is None and high is None:
         if not measure.details.get("exact"):
             return Verdict.NOT_MEASURED, "no interval"
         low = high = measure.value
-    if criterion.level is not None and measure.low is not None and measure.level != criterion.level:
+    low, high = -math.inf if low is None else low, math.inf if high is None else high  # odds have no upper bound
+    if (
+        criterion.level is not None
+        and not (measure.low is None and measure.high is None)
+        and measure.level != criterion.level
+    ):
         return Verdict.NOT_MEASURED, f"its interval is at level {measure.level}; name the place by where"
     least, most = criterion.bounds
     inside = (least is None or low >= least) and (most is None or high <= most)

@@ -9,7 +9,7 @@ from typing import Any
 from ..models.batch import BATCH_ROWS
 from ..models.spec import Tabular
 from ..models.subject import Subject
-from ..models.task import Binary, Multiclass, Precision, Regression, Task
+from ..models.task import Binary, Multiclass, Precision, Ranking, Regression, Task
 from .analysis import Analysis
 from .criteria import Criteria, Criterion
 
@@ -54,6 +54,7 @@ def describe_subject(subject: Subject, rows: int, data: str, probed: dict[str, A
         "rows": rows,
         "split": subject.data.split,
         "attributes": [{"name": a.name, "levels": list(a.levels)} for a in subject.people],
+        **_more(subject),
         "features": [f.name for spec in subject.inputs if isinstance(spec, Tabular) for f in spec.features],
         "model": _model(subject),
         "data": {"digest": data, "origin": subject.data.origin, "rows": rows},
@@ -70,6 +71,8 @@ def describe_task(task: Task) -> dict[str, Any]:
             return {"kind": "multiclass", "classes": list(task.classes)}
         case Regression():
             return {"kind": "regression", "unit": task.unit}
+        case Ranking():
+            return {"kind": "ranking", "top": task.top}
 
 
 def _model(subject: Subject) -> dict[str, Any] | None:
@@ -86,8 +89,23 @@ def _model(subject: Subject) -> dict[str, Any] | None:
     return {"class": type(subject.model).__name__, "parameters": parameters, "digest": digest(subject.model)}
 
 
+def _more(subject: Subject) -> dict[str, Any]:
+    """What not all data has: controls and time windows."""
+    controls = [{"name": a.name, "levels": list(a.levels)} for a in subject.controls]
+    window = subject.window
+    found: dict[str, Any] = {"controls": controls} if controls else {}
+    return found | ({} if window is None else {"window": {"name": window.name, "levels": list(window.levels)}})
+
+
 def _without_name(analysis: Any) -> dict[str, Any]:
-    return {key: value for key, value in asdict(analysis).items() if key != "name"}
+    return {key: _json(value) for key, value in asdict(analysis).items() if key != "name"}
+
+
+def _json(value: Any) -> Any:
+    """A setting as it comes back from a file: JSON has lists and no tuples."""
+    if isinstance(value, dict):
+        return {key: _json(item) for key, item in value.items()}
+    return [_json(item) for item in value] if isinstance(value, (tuple, list)) else value
 
 
 def _item(criterion: Criterion) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ..models.batch import UNKNOWN, Batch
 from ..models.subject import Subject
-from ..models.task import Binary, Regression, Scores
-from . import calibration, discrimination, means
-from .analysis import HERE, Runtime, Section
+from ..models.task import Binary, Number, Ranking, Regression, Scores
+from . import calibration, discrimination, means, ranking
+from .analysis import HERE, Runtime, Section, unweighted
 from .criteria import Levels
 from .intervals import wilson
 from .measure import Measure, Where, column, undefined
@@ -27,7 +27,10 @@ HISTOGRAM = 20  # bins of a score histogram
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """Accuracy, balanced accuracy, AUC, log loss, Brier score and calibration; of a regression MAE, RMSE and R²."""
+    """Accuracy, balanced accuracy, AUC, log loss, Brier score and calibration.
+
+    Of a regression MAE, RMSE, mean error and R²; of a ranking NDCG.
+    """
 
     name: str = NAME
 
@@ -42,14 +45,20 @@ class Performance:
             columns["values"] = scores.values
         if scores.decisions is not None:
             columns["decisions"] = scores.decisions
+        if batch.queries is not None:
+            columns["queries"] = batch.queries
         return Columns.of(batch.rows, **columns)
 
     def conclude(self, subject: Subject, state: Columns, levels: Levels, runtime: Runtime = HERE, /) -> Section:
         rows, columns = state.sorted()
         seen = _Seen.of(subject, len(rows), columns)
+        limits = unweighted(subject, NAME)
+        if isinstance(subject.task, Ranking):
+            return Section((_measure(seen, _Ask("ndcg", _ndcg, {}), levels),), limitations=limits)
         if isinstance(subject.task, Regression):
-            return Section(tuple(_regression(seen, levels)), tuple(_regression_exhibits(seen)))
-        return Section(tuple(_classification(seen, levels)), tuple(_classification_exhibits(seen, levels.default)))
+            return Section(tuple(_regression(seen, levels)), tuple(_regression_exhibits(seen)), limitations=limits)
+        exhibits = tuple(_classification_exhibits(seen, levels.default))
+        return Section(tuple(_classification(seen, levels)), exhibits, limitations=limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,7 @@ class _Seen:
     values: NDArray[np.float64] | None
     decisions: NDArray[np.int64] | None
     groups: NDArray[np.int64]
+    queries: NDArray[np.uint64] | None = None
 
     @classmethod
     def of(cls, subject: Subject, total: int, columns: dict[str, NDArray[Any]]) -> _Seen:
@@ -69,9 +79,10 @@ class _Seen:
         if targets is None:
             nothing = np.empty(0)
             return cls(subject, total, nothing, None, None, np.empty((0, len(subject.people)), np.int64))
-        known = ~np.isnan(targets) if isinstance(subject.task, Regression) else targets != UNKNOWN
+        known = ~np.isnan(targets) if isinstance(subject.task, Number) else targets != UNKNOWN
         pick = {name: values[known] for name, values in columns.items()}
-        return cls(subject, total, pick["targets"], pick.get("values"), pick.get("decisions"), pick["groups"])
+        read = pick["targets"], pick.get("values"), pick.get("decisions"), pick["groups"], pick.get("queries")
+        return cls(subject, total, *read)
 
     @property
     def n(self) -> int:
@@ -134,7 +145,8 @@ def _measure(seen: _Seen, ask: _Ask, levels: Levels) -> Measure:
     if ask.needs_classes and (absent := _absent(seen)):
         common["details"] = {"undefined": absent}
     (value, low, high), method = ask.compute(seen, level)
-    return Measure(value=value, low=min(low, value), high=max(high, value), method=method, **common)
+    ends = {} if np.isnan(low) else {"low": min(low, value), "high": max(high, value)}
+    return Measure(value=value, **ends, method=method, **common)
 
 
 def _why_not(seen: _Seen, ask: _Ask) -> Message | None:
@@ -148,6 +160,8 @@ def _why_not(seen: _Seen, ask: _Ask) -> Message | None:
         return Message("one_class")
     if ask.metric == "log_loss" and (impossible := int((_chance_of_truth(seen) <= 0).sum())):
         return Message("infinite_loss", {"count": impossible, "n": seen.n})
+    if ask.metric == "ndcg" and not np.isfinite(_orders(seen)).any():
+        return Message("no_order")
     if ask.metric == "r_squared" and np.ptp(seen.targets) == 0:
         return Message("constant_target")
     return None
@@ -155,7 +169,7 @@ def _why_not(seen: _Seen, ask: _Ask) -> Message | None:
 
 def _absent(seen: _Seen) -> list[str]:
     """Classes that no label names: what is a mean over classes leaves them out, and says so."""
-    assert not isinstance(seen.subject.task, Regression)
+    assert not isinstance(seen.subject.task, Number)
     return [name for code, name in enumerate(seen.subject.task.classes) if not (seen.targets == code).any()]
 
 
@@ -248,10 +262,26 @@ def _r_squared(seen: _Seen, level: float) -> tuple[means.Interval, str]:
     return means.within(means.from_influence(1 - unexplained, influence, level), -np.inf, 1), "influence function"
 
 
+def _ndcg(seen: _Seen, level: float) -> tuple[means.Interval, str]:
+    """The mean over lists in which something is relevant; a single list has no interval."""
+    found = _orders(seen)
+    found = found[np.isfinite(found)]
+    if len(found) < 2:
+        return (float(found[0]), float("nan"), float("nan")), "one list"
+    return means.within(means.mean(found, level), 0, 1), "student-t over lists"
+
+
+def _orders(seen: _Seen) -> NDArray[np.float64]:
+    """[lists] NDCG of each list of labelled rows; NaN where nothing can be ordered."""
+    assert seen.values is not None
+    queries = np.zeros(seen.n, np.int64) if seen.queries is None else np.unique(seen.queries, return_inverse=True)[1]
+    return ranking.ndcg(ranking.Lists.of(seen.values, queries), seen.targets)
+
+
 def _classification_exhibits(seen: _Seen, level: float) -> Iterator[Exhibit]:
     if not seen.n:
         return
-    assert not isinstance(seen.subject.task, Regression)
+    assert not isinstance(seen.subject.task, Number)
     classes = list(seen.subject.task.classes)
     assert seen.decisions is not None
     table = np.zeros((len(classes), len(classes)), np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import numpy as np
@@ -20,6 +20,11 @@ class Rows:
         decisions: [n] class codes; None in regression.
         targets: [n] class codes or values; None without labels.
         groups: attribute -> [n] codes into its levels, -1 = not known.
+        weights: [n] what each row weighs; None where rows weigh 1.
+        clusters: [n] numbers of what rows hang together in; None where rows stand alone.
+        controls: control -> [n] codes into its levels.
+        windows: [n] codes of time windows; None without time.
+        queries: [n] numbers of the lists of a ranking.
     """
 
     digests: list[str]
@@ -27,9 +32,17 @@ class Rows:
     decisions: NDArray[np.int64] | None
     targets: NDArray[np.int64] | NDArray[np.float64] | None
     groups: dict[str, NDArray[np.int64]]
+    weights: NDArray[np.float64] | None = None
+    clusters: NDArray[np.int64] | None = None
+    controls: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    windows: NDArray[np.int64] | None = None
+    queries: NDArray[np.int64] | None = None
 
     def to_parquet(self) -> bytes:
-        """As a Parquet file with columns row, score or score_<class>, prediction, target, group:<attribute>."""
+        """As a Parquet file with columns row, score or score_<class>, prediction, target, group:<attribute>, and more.
+
+        Where there are any also control:<control>, weight, cluster, window and query.
+        """
         import pyarrow
         import pyarrow.parquet
 
@@ -43,6 +56,9 @@ class Rows:
         if self.targets is not None:
             columns["target"] = self.targets
         columns.update({f"group:{name}": codes for name, codes in self.groups.items()})
+        columns.update({f"control:{name}": codes for name, codes in self.controls.items()})
+        more = {"weight": self.weights, "cluster": self.clusters, "window": self.windows, "query": self.queries}
+        columns.update({name: values for name, values in more.items() if values is not None})
         out = io.BytesIO()
         pyarrow.parquet.write_table(pyarrow.table(columns), out, compression="zstd")
         return out.getvalue()

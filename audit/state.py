@@ -26,16 +26,22 @@ class Counts:
     """How often each combination of codes occurred: a sparse table of any number of axes.
 
     Each axis has one place more than it has levels: the last counts what is unknown (code -1), so no row is dropped.
+    Rows of one cell are counted apart where they differ in weight or in the cluster they belong to: then an entry is a
+    (cell, cluster, weight), and whatever resamples rows or clusters later finds them here.
 
     Attributes:
         shape: levels of each axis, the unknown place included.
-        keys: [cells] int64, sorted; the mixed-radix number of each combination that occurred.
-        counts: [cells] int64.
+        keys: [entries] int64, sorted; the mixed-radix number of each combination that occurred.
+        counts: [entries] int64, rows.
+        weights: [entries] float64, the weight of each row there; None where rows weigh 1.
+        clusters: [entries] uint64, the cluster of the rows there; None where rows stand alone.
     """
 
     shape: tuple[int, ...]
     keys: NDArray[np.int64]
     counts: NDArray[np.int64]
+    weights: NDArray[np.float64] | None = None
+    clusters: NDArray[np.uint64] | None = None
 
     @classmethod
     def zero(cls, levels: Sequence[int]) -> Counts:
@@ -45,32 +51,60 @@ class Counts:
         return cls(shape, np.empty(0, np.int64), np.empty(0, np.int64))
 
     @classmethod
-    def of(cls, codes: Sequence[NDArray[np.int64]], levels: Sequence[int]) -> Counts:
+    def of(
+        cls,
+        codes: Sequence[NDArray[np.integer]],
+        levels: Sequence[int],
+        weights: NDArray[np.float64] | None = None,
+        clusters: NDArray[np.uint64] | None = None,
+    ) -> Counts:
         """Count by index, never by order of appearance.
 
         >>> Counts.of([np.array([0, 1, -1, 1])], [2]).dense().tolist()
         [1, 2, 1]
         """
         zero = cls.zero(levels)
-        flat = np.zeros(len(codes[0]), np.int64)
-        for code, size in zip(codes, zero.shape, strict=True):
-            flat = flat * size + np.where(code < 0, size - 1, code)
+        flat = _flat(codes, zero.shape)
+        if weights is not None or clusters is not None:
+            return _entries(zero.shape, flat, np.ones(len(flat), np.int64), weights, clusters)
         if prod(zero.shape) <= 4 * len(flat) + 1024:
-            table = np.bincount(flat, minlength=prod(zero.shape))
-            keys = np.flatnonzero(table)
-            return cls(zero.shape, keys, table[keys].astype(np.int64))
+            return cls.of_table(np.bincount(flat, minlength=prod(zero.shape)), levels)
         keys, counts = np.unique(flat, return_counts=True)
         return cls(zero.shape, keys, counts.astype(np.int64))
 
+    @classmethod
+    def of_table(cls, table: NDArray[np.int64], levels: Sequence[int]) -> Counts:
+        """The same as a dense table, flat [cells], has it."""
+        keys = np.flatnonzero(table)
+        return cls(cls.zero(levels).shape, keys, table[keys].astype(np.int64))
+
     def merge(self, other: Counts, /) -> Counts:
-        keys, place = np.unique(np.concatenate([self.keys, other.keys]), return_inverse=True)
-        counts = np.zeros(len(keys), np.int64)
-        np.add.at(counts, place, np.concatenate([self.counts, other.counts]))
-        return Counts(self.shape, keys, counts)
+        if not len(self.keys) or not len(other.keys):
+            return self if len(self.keys) else other
+        return _entries(
+            self.shape,
+            np.concatenate([self.keys, other.keys]),
+            np.concatenate([self.counts, other.counts]),
+            _both(self.weights, other.weights),
+            _both(self.clusters, other.clusters),
+        )
+
+    @property
+    def sums(self) -> NDArray[np.float64]:
+        """[entries], what the rows of each entry weigh together."""
+        return self.counts.astype(np.float64) if self.weights is None else self.counts * self.weights
+
+    def codes(self) -> tuple[NDArray[np.int64], ...]:
+        """For each axis the code of every entry, the last code being *unknown*."""
+        return tuple(np.asarray(axis, np.int64) for axis in np.unravel_index(self.keys, self.shape))
+
+    def sorted(self) -> Counts:
+        """The same entries in the order of their keys."""
+        return _entries(self.shape, self.keys, self.counts, self.weights, self.clusters)
 
     def marginal(self, *axes: int) -> NDArray[np.int64]:
-        """The dense table over some axes, in the order given, the others summed."""
-        codes = np.unravel_index(self.keys, self.shape)
+        """The dense table of rows over some axes, in the order given, the others summed."""
+        codes = self.codes()
         shape = tuple(self.shape[axis] for axis in axes)
         table = np.zeros(shape, np.int64)
         np.add.at(table, tuple(codes[axis] for axis in axes), self.counts)
@@ -82,7 +116,52 @@ class Counts:
 
     def cells(self) -> list[list[int]]:
         """[code, …, count] of every combination that occurred, in order."""
-        return np.stack([*np.unravel_index(self.keys, self.shape), self.counts], 1).astype(int).tolist()
+        keys, place = np.unique(self.keys, return_inverse=True)
+        counts = np.zeros(len(keys), np.int64)
+        np.add.at(counts, place, self.counts)
+        return np.stack([*np.unravel_index(keys, self.shape), counts], 1).astype(int).tolist()
+
+
+def _flat(codes: Sequence[NDArray[np.integer]], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """The mixed-radix number of each row's combination, in the narrowest type that holds it while it is formed."""
+    cells = prod(shape)
+    narrow = np.int16 if cells < 2**15 else np.int32 if cells < 2**31 else np.int64
+    flat = np.zeros(len(codes[0]), narrow)
+    for code, size in zip(codes, shape, strict=True):
+        flat *= narrow(size)
+        known = code if not len(code) or code.min() >= 0 else np.where(code < 0, size - 1, code)
+        flat += known.astype(narrow, copy=False)
+    return flat.astype(np.int64, copy=False)
+
+
+def _entries(
+    shape: tuple[int, ...],
+    keys: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    weights: NDArray[np.float64] | None,
+    clusters: NDArray[np.uint64] | None,
+) -> Counts:
+    """Entries that are alike counted together, in the order of (key, cluster, weight)."""
+    columns = [column for column in (weights, clusters, keys) if column is not None]
+    order = np.lexsort(columns)
+    new = np.ones(len(keys), bool)
+    if len(keys):
+        new[1:] = np.any([column[order][1:] != column[order][:-1] for column in columns], axis=0)
+    first = order[new]
+    totals = np.add.reduceat(counts[order], np.flatnonzero(new)) if len(keys) else counts
+    return Counts(
+        shape,
+        keys[first],
+        totals.astype(np.int64),
+        None if weights is None else weights[first],
+        None if clusters is None else clusters[first],
+    )
+
+
+def _both(mine: Any, theirs: Any) -> Any:
+    if (mine is None) != (theirs is None):
+        raise ValueError("one part is weighted or clustered and the other is not; count both the same way")
+    return None if mine is None else np.concatenate([mine, theirs])
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +180,11 @@ class Columns:
 
     def merge(self, other: Columns, /) -> Columns:
         return Columns(self.parts + other.parts)
+
+    @property
+    def next(self) -> int:
+        """One more than the highest row number seen."""
+        return max((int(rows.max()) + 1 for rows, _ in self.parts), default=0)
 
     def sorted(self) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]]:
         """Row numbers in order, and each column in that order."""

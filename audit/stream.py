@@ -132,6 +132,28 @@ def check(subject: Subject, batch: Batch) -> None:
         )
     for axis, attribute in enumerate(subject.people):
         _codes(f"attribute '{attribute.name}'", batch.groups[:, axis], attribute.levels, batch)
+    _more(subject, batch)
+
+
+def _more(subject: Subject, batch: Batch) -> None:
+    """Controls and windows are codes of what was declared, and weights are weights."""
+    held = batch.groups[:, :0] if batch.controls is None else batch.controls
+    if held.shape != (len(batch), len(subject.controls)):
+        raise DataError(
+            f"controls have shape {held.shape} for {len(batch)} rows and {len(subject.controls)} controls; give one "
+            f"code a row and control"
+        )
+    for axis, control in enumerate(subject.controls):
+        _codes(f"control '{control.name}'", held[:, axis], control.levels, batch)
+    if (batch.windows is None) != (subject.window is None):
+        raise DataError("rows have time windows where none are declared, or the other way round; give both or neither")
+    if batch.windows is not None and subject.window is not None:
+        _codes(f"window '{subject.window.name}'", batch.windows, subject.window.levels, batch)
+    if batch.weights is not None and not (np.isfinite(batch.weights) & (batch.weights >= 0)).all():
+        bad = int((~(np.isfinite(batch.weights) & (batch.weights >= 0))).argmax())
+        raise DataError(
+            f"the weight of row {int(batch.rows[bad])} is {batch.weights[bad]:g}; weights are numbers of 0 or more"
+        )
 
 
 def _codes(what: str, codes: Any, levels: Sequence[str], batch: Batch) -> None:

@@ -16,6 +16,8 @@ from ..reports.palette import DARK, LIGHT
 TITLES = {  # fields of the charts' rows, in the order in which a tooltip tells them; "shown" is the value with its unit
     "name": "Name",
     "row": "Row",
+    "group": "Group",
+    "window": "Window",
     "method": "Method",
     "metric": "Measure",
     "truth": "True class",
@@ -27,12 +29,14 @@ TITLES = {  # fields of the charts' rows, in the order in which a tooltip tells 
     "low": "From",
     "high": "To",
     "everyone": "Everyone",
+    "chance": "By chance alone",
     "tolerance": "Tolerated",
     "reference": "Stated population",
     "rows": "Rows",
     "n": "Rows",
     "kind": "Origin",
 }
+FORMS = {"n": ",", "rows": ",", "count": ",", "stake": ".2~f"}  # of fields that are no share
 NOT_TOLD = {"url"}  # rows of pictures speak for themselves
 PAINTED = re.compile("|".join(map(re.escape, LIGHT.values())))
 
@@ -109,7 +113,7 @@ def _tell(unit: dict[str, Any], rows: list[Any], form: str) -> None:
 def _typed(name: str, value: object, form: str) -> dict[str, str]:
     if isinstance(value, str):
         return {"type": "nominal"}
-    return {"type": "quantitative", "format": "," if name in ("n", "rows", "count") else form}
+    return {"type": "quantitative", "format": FORMS.get(name, form)}
 
 
 def _axis_titles(unit: dict[str, Any]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ..audit.measure import Measure, Where, column
 from ..audit.record import Record
+from ..reports.view import COMBINED
 
 
 def attributes(record: Record) -> list[str]:
@@ -35,4 +36,5 @@ def picked(record: Record, analyses: Sequence[str]) -> list[Measure]:
 
 
 def _about(where: Where, names: set[str], keys: set[str]) -> bool:
-    return where.get("attribute") in names or bool(keys & where.keys())
+    across = where.get("attribute", "")
+    return across in names or bool(names & set(across.split(COMBINED))) or bool(keys & where.keys())

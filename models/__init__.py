@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .errors import GnomonError
     from .spec import Attribute, Feature, Image, Tabular
     from .subject import Card, Subject
-    from .task import Binary, Multiclass, Regression
+    from .task import Binary, Multiclass, Ranking, Regression
 
 __all__ = [
     "Attribute",
@@ -21,6 +21,7 @@ __all__ = [
     "GnomonError",
     "Image",
     "Multiclass",
+    "Ranking",
     "Regression",
     "Subject",
     "Tabular",
@@ -35,6 +36,7 @@ _HOMES = {
     "GnomonError": "errors",
     "Binary": "task",
     "Multiclass": "task",
+    "Ranking": "task",
     "Regression": "task",
 }
 

@@ -34,6 +34,11 @@ class Batch:
         scores: [n] or [n, classes] float64 where predictions came with the data and no model runs.
         decisions: [n] int64 class codes where only decisions came with the data.
         contents: [n, 2] digests of what each row holds; the pass fills them in, once for all who need them.
+        weights: [n] float64, how many rows of the population each stands for; None where each stands for itself.
+        clusters: [n] uint64 names of what rows hang together in (a person with many rows); None where none do.
+        controls: [n, controls] int64 codes of what comparisons are held fixed in; None where nothing is.
+        windows: [n] int64 codes of the time window each row falls in; None without time.
+        queries: [n] uint64 names of the query that each row of a ranking answers; None where there is one, or none.
     """
 
     rows: NDArray[np.int64]
@@ -43,6 +48,11 @@ class Batch:
     scores: NDArray[np.float64] | None = None
     decisions: NDArray[np.int64] | None = None
     contents: NDArray[np.uint64] | None = None
+    weights: NDArray[np.float64] | None = None
+    clusters: NDArray[np.uint64] | None = None
+    controls: NDArray[np.int64] | None = None
+    windows: NDArray[np.int64] | None = None
+    queries: NDArray[np.uint64] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .batch import UNKNOWN, Batch
 from .errors import DataError
-from .labels import Coded, attribute, code, targets, to_numpy
+from .labels import attribute, code, targets
 from .spec import Attribute, Split
 from .task import Task
 
@@ -109,21 +109,9 @@ def group_codes(
     people: list[Attribute] = []
     codes = np.full((n, len(groups)), UNKNOWN, dtype=np.int64)
     for k, (name, values) in enumerate(groups.items()):
-        coded = _declared(name, values) if isinstance(values, Coded) else code(name, values, (levels or {}).get(name))
+        coded = code(name, values, (levels or {}).get(name))
         if len(coded.codes) != n:
             raise DataError(f"attribute '{name}' has {len(coded.codes)} values for {n} rows; give one a row")
         people.append(attribute(name, coded))
         codes[:, k] = coded.codes
     return tuple(people), codes
-
-
-def _declared(name: str, coded: Coded) -> Coded:
-    codes = to_numpy(coded.codes).astype(np.int64)
-    wrong = (codes < UNKNOWN) | (codes >= len(coded.levels))
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise DataError(
-            f"attribute '{name}' has code {codes[row]} at row {row}, but {len(coded.levels)} levels are declared "
-            f"({', '.join(coded.levels)}); declare the level, or code unknown rows as -1"
-        )
-    return Coded(codes, tuple(coded.levels))

@@ -7,9 +7,8 @@ names, in the same order.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,44 +16,16 @@ from numpy.typing import NDArray
 
 from .batch import UNKNOWN
 from .errors import DataError
+from .places import Coded, Places, is_number, places, rank, series, text, to_numpy
 from .spec import Attribute
-from .task import Regression, Task
+from .task import Number, Task
 
 if TYPE_CHECKING:
     from pandas import Series
 
-MOST_LEVELS = 256  # a column with more values than this is a number or a name, not a group
+MOST_LEVELS = 1000  # a column with more values than this is a number or a name, not a group
 
 Codes = NDArray[np.int64]
-
-_WHOLE = re.compile(r"-?(?:0|[1-9]\d*)\.0+")  # a whole number as a CSV has it where its column also has blanks
-
-
-@dataclass(frozen=True, slots=True)
-class Coded:
-    """A column as codes into levels.
-
-    Attributes:
-        codes: [n] int64; `UNKNOWN` where the column has no value.
-        levels: the names, in the order of the codes.
-    """
-
-    codes: Codes
-    levels: tuple[str, ...]
-
-
-def text(value: object) -> str:
-    """A value as the name of a level: 1, 1.0, "1" and "1.0" are one level, "1"; "01" is another.
-
-    >>> text(1.0), text(True), text(" Female "), text(0.5), text("01")
-    ('1', 'True', 'Female', '0.5', '01')
-    """
-    if isinstance(value, (bool, np.bool_)):
-        return str(bool(value))
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))
-    stripped = str(value).strip()
-    return str(int(stripped.partition(".")[0])) if _WHOLE.fullmatch(stripped) else stripped
 
 
 def code(column: str, values: Any, levels: Sequence[str] | None = None, most: int | None = MOST_LEVELS) -> Coded:
@@ -62,36 +33,56 @@ def code(column: str, values: Any, levels: Sequence[str] | None = None, most: in
 
     Args:
         column: its name, for messages.
-        values: [n] labels of any kind; None, NaN and blank text are unknown.
+        values: [n] labels of any kind, or `Coded`; None, NaN and blank text are unknown.
         levels: the levels, where they are declared; then each value must be one of them.
         most: how many levels may be found where none are declared; None for any number.
 
     Raises:
         DataError: an undeclared value, mixed types, or far too many levels.
     """
-    names, places, declared = _found(column, values)
-    order = tuple(levels) if levels is not None else tuple(sorted({*names, *declared} - {""}, key=_rank))
-    if levels is None and declared:
-        order = declared
+    found = narrow(column, values, levels, most)
+    return Coded(found.codes.astype(np.int64), found.levels)
+
+
+def narrow(column: str, values: Any, levels: Sequence[str] | None = None, most: int | None = MOST_LEVELS) -> Coded:
+    """As `code`, the codes in whatever type of whole numbers takes least time."""
+    found = places(column, values)
+    order, table = order_of(column, found, levels, most)
+    if np.array_equal(table[:-1], np.arange(len(table) - 1)):
+        return Coded(found.places, order)
+    return Coded(table[found.places], order)  # place -1, no value, takes the last: UNKNOWN
+
+
+def order_of(
+    column: str, found: Places, levels: Sequence[str] | None, most: int | None = MOST_LEVELS
+) -> tuple[tuple[str, ...], NDArray[Any]]:
+    """The levels of a column, and for each of its different values, and for none after them, its code.
+
+    Raises:
+        DataError: an undeclared value, levels that are alike, or far too many.
+    """
+    order = tuple(levels) if levels is not None else found.declared
+    if not order and levels is None:
+        order = tuple(sorted({*found.names} - {""}, key=rank))
     if levels is None and most is not None and len(order) > most:
         raise DataError(
-            f"column '{column}' has {len(order):,} different values, and groups may have {most}; group the values into "
-            f"bands in the table first"
+            f"column '{column}' has {len(order):,} different values, and groups may have {most:,}; group the values "
+            f"into bands in the table first"
         )
     code_of = {text(level): k for k, level in enumerate(order)} | {"": UNKNOWN}
     if len(code_of) < len(order) + 1:
         raise DataError(
             f"column '{column}' has levels {listed(order)}, two of them alike or one blank; declare each once"
         )
-    strange = [k for k, name in enumerate(names) if name not in code_of]
-    if strange:
-        row = int(np.argmax(places == strange[0]))
-        raise DataError(
-            f"column '{column}' has value '{names[strange[0]]}' at row {row}, but the levels "
-            f"are {listed(order)}; declare it as a level, or leave unknown values blank"
-        )
-    table = np.array([*(code_of[name] for name in names), UNKNOWN], dtype=np.int64)
-    return Coded(table[places], order)  # place -1, no value, takes the last: UNKNOWN
+    for k, name in enumerate(found.names):
+        if name not in code_of and (found.places == k).any():
+            row = int((found.places == k).argmax())
+            raise DataError(
+                f"column '{column}' has value '{name}' at row {row}, but the levels are {listed(order)}; declare it as "
+                f"a level, or leave unknown values blank"
+            )
+    small = np.int8 if len(order) < 128 else np.int16 if len(order) < 2**15 else np.int64
+    return order, np.array([*(code_of.get(name, UNKNOWN) for name in found.names), UNKNOWN], dtype=small)
 
 
 def attribute(column: str, coded: Coded) -> Attribute:
@@ -112,7 +103,7 @@ def targets(task: Task, values: Any) -> Codes | NDArray[np.float64]:
         DataError: a code that is no class, or a target that is no number.
     """
     array = to_numpy(values)
-    if isinstance(task, Regression):
+    if isinstance(task, Number):
         return numbers("targets", array)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -134,7 +125,7 @@ def targets(task: Task, values: Any) -> Codes | NDArray[np.float64]:
 
 def column_targets(task: Task, column: str, values: Any) -> Codes | NDArray[np.float64]:
     """Targets of a table's column: read by the names of the classes, or else as class codes."""
-    if isinstance(task, Regression):
+    if isinstance(task, Number):
         return numbers(column, values)
     coded = code(column, values)
     if set(coded.levels) <= {text(name) for name in task.classes}:
@@ -155,11 +146,11 @@ def numbers(column: str, values: Any) -> NDArray[np.float64]:
     """
     import pandas
 
-    series = _series(values)
-    if series.dtype.kind not in "biuf":
-        _refuse_text(column, series)
-        series = pandas.Series(pandas.to_numeric(series))
-    array = series.to_numpy(dtype=np.float64, na_value=np.nan)
+    found = series(values)
+    if found.dtype.kind not in "biuf":
+        _refuse_text(column, found)
+        found = pandas.Series(pandas.to_numeric(found))
+    array = found.to_numpy(dtype=np.float64, na_value=np.nan)
     if np.isinf(array).any():
         raise DataError(f"column '{column}' is infinite at row {int(np.isinf(array).argmax())}; give finite numbers")
     return array
@@ -173,17 +164,43 @@ def written(column: str, values: Any) -> Series:
     """
     import pandas
 
-    series = _series(values)
-    if not all(isinstance(value, str) for value in series.dropna()):
-        return series
-    return pandas.Series([_number(column, row, value) for row, value in enumerate(series)], dtype=np.float64)
+    found = series(values)
+    if not all(isinstance(value, str) for value in found.dropna()):
+        return found
+    return pandas.Series([_number(column, row, value) for row, value in enumerate(found)], dtype=np.float64)
 
 
-def to_numpy(values: Any) -> NDArray[Any]:
-    """An array of a tensor (on any device), an array or a sequence."""
-    if hasattr(values, "detach"):
-        values = values.detach().cpu().numpy()
-    return np.asarray(values)
+def row_weights(column: str, values: Any) -> NDArray[np.float64]:
+    """A column of weights: how many rows of the population each row stands for.
+
+    Raises:
+        DataError: a weight is blank, negative or no number, or all are 0.
+    """
+    found = numbers(column, written(column, values))
+    bad = ~(found >= 0)
+    if bad.any():
+        row = int(bad.argmax())
+        what = "is blank" if math.isnan(found[row]) else f"is {found[row]:g}, below 0"
+        raise DataError(f"column '{column}' {what} at row {row}; give every row a weight of 0 or more")
+    if not found.any():
+        raise DataError(f"column '{column}' weighs every row 0, so nothing is left to measure; give positive weights")
+    return found
+
+
+def cluster_names(column: str, values: Any) -> NDArray[np.uint64]:
+    """[n] a 64-bit name of what each row belongs to: the same label has the same name in every part of a table.
+
+    Raises:
+        DataError: a row without a value.
+    """
+    coded = code(column, values, most=None)
+    if (coded.codes == UNKNOWN).any():
+        row = int((coded.codes == UNKNOWN).argmax())
+        raise DataError(
+            f"column '{column}' is blank at row {row}; name the cluster of every row (a row that stands alone: its own)"
+        )
+    names = [int.from_bytes(blake2b(level.encode(), digest_size=8).digest(), "little") for level in coded.levels]
+    return np.array(names, np.uint64)[coded.codes]
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:
@@ -192,54 +209,12 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _found(column: str, values: Any) -> tuple[list[str], NDArray[np.intp], tuple[str, ...]]:
-    """The text of each different value, the place of each row's value there (-1 = none), and a Categorical's levels."""
-    import pandas
-
-    series = _series(values)
-    declared: tuple[str, ...] = ()
-    if isinstance(series.dtype, pandas.CategoricalDtype):
-        declared = tuple(dict.fromkeys(name for value in series.cat.categories if (name := text(value))))
-        declared = declared if series.cat.ordered else tuple(sorted(declared, key=_rank))
-    places, found = pandas.factorize(series)
-    _refuse_mixture(column, list(found))
-    return [text(value) for value in found], places, declared
-
-
-def _series(values: Any) -> Series:
-    import pandas
-
-    kept = isinstance(
-        values, (pandas.Series, pandas.Categorical, list, tuple)
-    )  # an array would make one type of mixed ones
-    return pandas.Series(values if kept else to_numpy(values)).reset_index(drop=True)
-
-
-def _rank(label: str) -> tuple[int, float, str]:
-    try:
-        number = float(label)
-    except ValueError:
-        number = math.nan
-    return (1, 0.0, label) if math.isnan(number) else (0, number, label)
-
-
-def _refuse_mixture(column: str, values: list[Any]) -> None:
-    families: dict[str, Any] = {}
-    for value in values:
-        families.setdefault(
-            "number" if _is_number(value) else "text" if isinstance(value, str) else type(value).__name__, value
-        )
-    if len(families) > 1:
-        (one, first), (two, second), *_ = families.items()
-        raise DataError(f"column '{column}' mixes types: {first!r} is {one}, {second!r} is {two}; make them one type")
-
-
 def _refuse_text(column: str, series: Series) -> None:
-    sound = series.map(lambda value: _is_number(value) or value is None or value != value or _is_na(value))
+    sound = series.map(lambda value: is_number(value) or value is None or value != value or _is_na(value))
     if sound.all():
         return
     row = int((~sound).to_numpy(dtype=bool).argmax())
-    numeric = next((value for value in series.dropna() if _is_number(value)), None)
+    numeric = next((value for value in series.dropna() if is_number(value)), None)
     mixed = f"mixes types: {series.iloc[row]!r} is {type(series.iloc[row]).__name__}, {numeric!r} is number"
     what = mixed if numeric is not None else f"holds {series.iloc[row]!r}, which is {type(series.iloc[row]).__name__}"
     raise DataError(f"column '{column}' {what} (row {row}); make it numbers, or declare it categorical")
@@ -255,10 +230,6 @@ def _number(column: str, row: int, value: object) -> float:
     if math.isnan(number):
         raise DataError(f"column '{column}' holds '{value}' (row {row}), which is no number; write numbers as 0.5")
     return number
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float, np.number, np.bool_))
 
 
 def _is_na(value: object) -> bool:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from . import resume
 from .errors import TrainingError
+from .penalty import RateGap, Running
 from .rows import Rows
 from .settings import SCHEDULES, Settings, derived
 from .subject import unpack
@@ -95,6 +97,7 @@ class Run:
     rows: Rows
     held: Rows | None
     transform: Transform | None
+    penalty: RateGap | None  # with one, the last of the rows' inputs are their groups
     good: resume.Weights  # after the last whole epoch
     best: resume.Weights | None = None  # after the best epoch, where that is not the last
     history: list[Epoch] = field(default_factory=list)
@@ -109,6 +112,7 @@ class Run:
         rows: Rows,
         held: Rows | None,
         transform: Transform | None,
+        penalty: RateGap | None = None,
     ) -> Run:
         device = fabric.device
         model.to(device)
@@ -116,7 +120,8 @@ class Run:
             loss.to(device)
         module, wrapped = fabric.setup(model, _adamw(model, settings))
         held = held.to(device) if held else None
-        return cls(fabric, model, module, wrapped, loss, settings, rows.to(device), held, transform, _weights(model))
+        rows, weights = rows.to(device), _weights(model)
+        return cls(fabric, model, module, wrapped, loss, settings, rows, held, transform, penalty, weights)
 
     @property
     def best_epoch(self) -> int:
@@ -159,19 +164,25 @@ class Run:
         order, noise = self._generators(number)
         losses = _Losses((number - 1) * self.steps)
         batches = self.rows.batches(self.settings.batch_size, order)
+        running = None if self.penalty is None else Running(self.penalty)
         for step, (inputs, targets) in enumerate(batches, start=losses.step):
+            inputs, groups = (inputs, None) if running is None else (inputs[:-1], inputs[-1])
             inputs = self.transform(inputs, noise) if self.transform else inputs
-            losses.add(self._step(step, inputs, targets), len(targets))
+            gap = None if running is None or groups is None else partial(running, targets=targets, groups=groups)
+            losses.add(self._step(step, inputs, targets, gap), len(targets))
             if advance is not None:
                 advance()
         return losses.mean()
 
-    def _step(self, step: int, inputs: tuple[Tensor, ...], targets: Tensor) -> Tensor:
+    def _step(
+        self, step: int, inputs: tuple[Tensor, ...], targets: Tensor, gap: Callable[[Any], Tensor] | None
+    ) -> Tensor:
         factor = SCHEDULES[self.settings.schedule]((step + 0.5) / (self.steps * self.settings.epochs))
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.lr * factor
         self.optimizer.zero_grad()
-        loss = self.loss(unpack(self.module, inputs), targets)
+        output = unpack(self.module, inputs)
+        loss = self.loss(output, targets) if gap is None else self.loss(output, targets) + gap(output)
         self.fabric.backward(loss)
         if self.settings.clip is not None:
             # with scaled gradients a norm may be infinite: the scaler then skips the step
@@ -186,11 +197,17 @@ class Run:
             return None
         self.module.eval()
         losses = _Losses(0)
+        sums: list[Tensor] = []
         try:
             with torch.no_grad():
                 for inputs, targets in self.held.batches(self.settings.batch_size):
-                    losses.add(self.loss(unpack(self.module, inputs), targets), len(targets))
-            return losses.mean()
+                    inputs, groups = (inputs, None) if self.penalty is None else (inputs[:-1], inputs[-1])
+                    output = unpack(self.module, inputs)
+                    losses.add(self.loss(output, targets), len(targets))
+                    if self.penalty is not None and groups is not None:
+                        sums.append(self.penalty.sums(output, targets, groups))
+            gap = 0.0 if self.penalty is None else float(self.penalty.value(torch.stack(sums).sum(0)))
+            return losses.mean() + gap
         except _NotFiniteError as error:
             raise _NotFiniteError(number * self.steps, f"the validation loss: {error.what}") from None
 
@@ -214,7 +231,7 @@ class Run:
         self.optimizer.zero_grad()
 
     def identity(self) -> dict[str, str]:
-        """What makes another run this run: settings, architecture, loss, transform and data.
+        """What makes another run this run: settings, architecture, loss, transform, penalty and data.
 
         Before the first epoch, as a loss may change by being used. Reads all data.
         """
@@ -222,6 +239,7 @@ class Run:
         shapes = {name: tuple(x.shape) for name, x in self.model.state_dict().items() if isinstance(x, Tensor)}
         known |= {"model": resume.printed(self.model), "shapes": str(shapes), "loss": resume.described(self.loss)}
         known |= {"transform": resume.described(self.transform), "rows": self.rows.fingerprint()}
+        known |= {} if self.penalty is None else {"penalty": self.penalty.described()}
         return known | {"validation": self.held.fingerprint() if self.held else "none"}
 
     def saved(self, identity: dict[str, str]) -> resume.SavedRun:

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import decisions as words
 from .batch import UNKNOWN, Batch
 from .data import group_codes
 from .errors import DataError
-from .labels import code, listed, numbers, text, written
+from .labels import attribute, cluster_names, numbers, row_weights, written
+from .roles import Roles
 from .spec import Attribute, Split
 from .tables import column, read_table
-from .task import Binary
+from .task import Binary, Ranking, Regression, Task
+from .windows import windows
 
 if TYPE_CHECKING:
-    from pandas import DataFrame, Series
-
-_CONVENTIONS = (("0", "1"), ("False", "True"))  # label pairs whose positive one goes without saying
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,43 +30,60 @@ class PredictionData:
     """Rows of which only the truth, the prediction and the people are known.
 
     Attributes:
-        targets: [n] class codes; `UNKNOWN` = no label.
+        targets: [n] class codes (`UNKNOWN` = no label) or values (NaN = none); None without labels.
         groups: [n, attributes] codes; `UNKNOWN` = not known.
-        scores: [n] probability of the positive class, or None.
+        scores: [n] probability of the positive class, predicted value, or what orders a ranking; None with decisions.
         decisions: [n] class codes, or None where scores are given.
         people: the sensitive attributes.
         split: whether the rows were held out.
         origin: where they come from, in words.
+        controls: what comparisons are held fixed in, and strata: [n, controls] codes of it.
+        window: the time windows, and periods: [n] codes of them.
+        weights: [n] how many rows of the population each row stands for.
+        clusters: [n] names of what rows hang together in.
+        queries: [n] names of the lists of a ranking.
     """
 
-    targets: NDArray[np.int64]
+    targets: NDArray[Any] | None
     groups: NDArray[np.int64]
     scores: NDArray[np.float64] | None
     decisions: NDArray[np.int64] | None
     people: tuple[Attribute, ...] = ()
     split: Split = "unknown"
     origin: str = ""
+    controls: tuple[Attribute, ...] = ()
+    strata: NDArray[np.int64] | None = None
+    window: Attribute | None = None
+    periods: NDArray[np.int64] | None = None
+    weights: NDArray[np.float64] | None = None
+    clusters: NDArray[np.uint64] | None = None
+    queries: NDArray[np.uint64] | None = None
 
     def __len__(self) -> int:
-        return len(self.targets)
+        return len(self.groups)
 
     def batches(self, size: int) -> Iterator[Batch]:
+        columns = {
+            "targets": self.targets,
+            "groups": self.groups,
+            "scores": self.scores,
+            "decisions": self.decisions,
+            "weights": self.weights,
+            "clusters": self.clusters,
+            "controls": self.strata,
+            "windows": self.periods,
+            "queries": self.queries,
+        }
         for start in range(0, len(self), size):
             cut = slice(start, min(start + size, len(self)))
-            yield Batch(
-                rows=np.arange(cut.start, cut.stop),
-                inputs=(),
-                targets=self.targets[cut],
-                groups=self.groups[cut],
-                scores=None if self.scores is None else self.scores[cut],
-                decisions=None if self.decisions is None else self.decisions[cut],
-            )
+            there: dict[str, Any] = {n: None if values is None else values[cut] for n, values in columns.items()}
+            yield Batch(rows=np.arange(cut.start, cut.stop), inputs=(), **there)
 
 
 def read_predictions(
     table: DataFrame | Path | str,
     *,
-    target: str,
+    target: str | None = None,
     prediction: str | None = None,
     score: str | None = None,
     threshold: float = 0.5,
@@ -73,41 +91,66 @@ def read_predictions(
     positive: object = None,
     levels: Mapping[str, Sequence[str]] | None = None,
     split: Split = "unknown",
-) -> tuple[PredictionData, Binary]:
-    """Rows of a table of predictions, and the binary task that they are for.
+    task: str = "binary",
+    classes: Sequence[str] | None = None,
+    weight: str | None = None,
+    cluster: str | None = None,
+    control: Sequence[str] = (),
+    window: str | None = None,
+    every: str | None = None,
+    query: str | None = None,
+    top: int = 0,
+) -> tuple[PredictionData, Task]:
+    """Rows of a table of predictions, and the task that they are for.
 
     Args:
         table: a frame, or the path of a CSV or Parquet file.
-        target: the column of true labels; blank = unknown.
-        prediction: the column of decisions, in the same words as the target.
-        score: the column of probabilities of the positive label, instead of decisions (or beside them, if they agree).
+        target: the column of true labels, values or relevances; blank = unknown. None where there are none: then only
+            what needs no label is measured.
+        prediction: the column of decisions, in the same words as the target; in a regression of predicted values.
+        score: the column of probabilities of the positive label, instead of decisions (or beside them, if they agree);
+            in a ranking of what orders the rows.
             In a CSV all other columns are text: "01" is not "1", and only blank cells are unknown.
         threshold: a row is decided positive when its score reaches it.
         sensitive: the columns of sensitive attributes; blank = unknown.
         positive: the positive label; every other label is then negative. 1 and True need not be named.
-        levels: attribute -> its levels, where they are declared beforehand.
+        levels: attribute or control -> its levels, where they are declared beforehand.
         split: whether the rows were held out from training.
+        task: "binary", "multiclass", "regression" or "ranking"; never inferred.
+        classes: the classes of a multiclass task, where they are declared beforehand.
+        weight: the column that says how many rows of the population each row stands for.
+        cluster: the column that names what rows hang together in: a person with many rows.
+        control: the columns that comparisons are held fixed in; blank = unknown.
+        window: the column of periods, or of times that `every` cuts into periods.
+        every: "day", "week", "month", "quarter" or "year".
+        query: the column that names the list of a ranking; None where all rows are one list.
+        top: how many of each list count as selected; 0 for a tenth of it.
 
     Raises:
         DataError: the table cannot be read so.
     """
-    if prediction is None and score is None:
-        raise DataError("neither predictions nor scores are named; pass --prediction COLUMN or --score COLUMN")
-    wanted = [target, *(name for name in (prediction, score) if name is not None), *sensitive]
-    frame, origin = _open(table, wanted)
-    said = column(frame, target)
-    decided = None if prediction is None else column(frame, prediction)
-    task = _task(target, said, prediction, decided, positive, threshold)
-    truth = _codes(target, said, task)
-    decisions = (
-        None if decided is None or prediction is None else _complete(prediction, _codes(prediction, decided, task))
+    others = {"weight": weight, "cluster": cluster, "window": window, "every": every, "query": query, "kind": task}
+    roles = Roles(target, prediction, score, tuple(sensitive), control=tuple(control), **others)  # pyright: ignore[reportArgumentType]
+    frame, origin = _open(table, roles.columns)
+    kind, said = _said(frame, roles, positive, threshold, classes, top)
+    people, groups = group_codes({name: column(frame, name) for name in roles.sensitive}, len(frame), levels)
+    controls, strata = group_codes({name: column(frame, name) for name in roles.control}, len(frame), levels)
+    timed = None if window is None else windows(window, column(frame, window), every)
+    data = PredictionData(
+        groups=groups,
+        people=people,
+        split=split,
+        origin=origin,
+        controls=controls,
+        strata=strata if controls else None,
+        window=None if timed is None or window is None else attribute(window, timed),
+        periods=None if timed is None else timed.codes,
+        weights=None if weight is None else row_weights(weight, column(frame, weight)),
+        clusters=None if cluster is None else cluster_names(cluster, column(frame, cluster)),
+        queries=None if query is None else cluster_names(query, column(frame, query)),
+        **said,
     )
-    scores = None if score is None else _scores(score, column(frame, score))
-    if scores is not None and decisions is not None:
-        _agree(scores, decisions, task)
-        decisions = None
-    people, groups = group_codes({name: column(frame, name) for name in sensitive}, len(frame), levels)
-    return PredictionData(truth, groups, scores, decisions, people, split, origin), task
+    return data, kind
 
 
 def _open(table: DataFrame | Path | str, wanted: list[str]) -> tuple[DataFrame, str]:
@@ -118,77 +161,47 @@ def _open(table: DataFrame | Path | str, wanted: list[str]) -> tuple[DataFrame, 
     return table, "predictions in a data frame"
 
 
-def _task(
-    target: str, said: Series, prediction: str | None, decided: Series | None, positive: object, threshold: float
-) -> Binary:
-    labels = code(target, said, most=None).levels
-    if not labels:
-        raise DataError(f"column '{target}' has no label in any row; name the column of true labels")
-    voiced = () if decided is None or prediction is None else code(prediction, decided, most=None).levels
-    yes = _positive(target, labels, {_same(label) for label in (*labels, *voiced)}, positive)
-    _refuse_scores(prediction, voiced, labels)
-    others = {_same(label): label for label in (*voiced, *labels) if _same(label) != _same(yes)}
-    if len(labels) <= 2 and len(others) > 1:
-        strange = [label for label in voiced if _same(label) not in {*map(_same, labels), _same(yes)}]
-        raise DataError(
-            f"column '{prediction}' has values {listed(strange)} that never occur in '{target}' ({listed(labels)}); "
-            f"write decisions in the words of the labels"
-        )
-    fallback = next((no for no, other in _CONVENTIONS if other == yes), f"not {yes}")
-    no = fallback if not others else next(iter(others.values())) if len(others) == 1 else f"not {yes}"
-    return Binary(yes, no, threshold)
+def _said(
+    frame: DataFrame, roles: Roles, positive: object, threshold: float, classes: Sequence[str] | None, top: int
+) -> tuple[Task, dict[str, Any]]:
+    """The task, and what is true and what was said of each row."""
+    target, prediction, score = roles.target, roles.prediction, roles.score
+    truth = None if target is None else column(frame, target)
+    if roles.kind in ("regression", "ranking"):
+        name = prediction or score
+        assert name is not None
+        values = None if target is None else numbers(target, written(target, truth))
+        task = Regression() if roles.kind == "regression" else Ranking(top)
+        if isinstance(task, Ranking) and target is not None and values is not None:
+            _relevances(target, values)
+        return task, {"targets": values, "scores": _values(name, column(frame, name)), "decisions": None}
+    decided = None if prediction is None else column(frame, prediction)
+    if roles.kind == "multiclass":
+        both = {name: values for name, values in ((target, truth), (prediction, decided)) if name is not None}
+        kind = words.multiclass({name: values for name, values in both.items() if values is not None}, classes)
+    else:
+        kind = words.binary(target, truth, prediction, decided, positive, threshold)
+    targets = None if target is None or truth is None else words.codes(target, truth, kind)
+    decisions = (
+        None if prediction is None or decided is None else _complete(prediction, words.codes(prediction, decided, kind))
+    )
+    scores = None if score is None else _scores(score, column(frame, score))
+    if scores is not None and decisions is not None and isinstance(kind, Binary):
+        words.agree(scores, decisions, kind)
+        decisions = None
+    return kind, {"targets": targets, "scores": scores, "decisions": decisions}
 
 
-def _refuse_scores(prediction: str | None, voiced: tuple[str, ...], labels: tuple[str, ...]) -> None:
-    known = {_same(label) for label in labels}
-    scores = [label for label in voiced if _is_fraction(label) and _same(label) not in known]
-    if scores:
-        raise DataError(
-            f"column '{prediction}' holds {listed(scores, 3)}, which are scores and no decisions; pass it as "
-            f"--score {prediction} instead of --prediction"
-        )
+def _relevances(name: str, values: NDArray[np.float64]) -> None:
+    if (values < 0).any():
+        row = int((values < 0).argmax())
+        raise DataError(f"column '{name}' is {values[row]:g} at row {row}; relevances are numbers of 0 or more")
 
 
-def _is_fraction(label: str) -> bool:
-    try:
-        return float(label) % 1 > 0
-    except ValueError:
-        return False
-
-
-def _positive(target: str, labels: tuple[str, ...], vocabulary: set[str], positive: object) -> str:
-    if positive is not None:
-        wanted = text(positive)
-        exact = [label for label in labels if label == wanted] or [
-            label for label in labels if _same(label) == _same(wanted)
-        ]
-        if exact or _same(wanted) in vocabulary:
-            return exact[0] if exact else wanted
-        raise DataError(f"'{wanted}' is no label of column '{target}'; pass --positive with one of {listed(labels)}")
-    known = {_same(label): label for label in labels}
-    if set(known) <= {"0", "1"}:
-        return known.get("1") or dict(_CONVENTIONS).get(known["0"].capitalize(), "1")
-    if len(labels) != 2:
-        raise DataError(
-            f"column '{target}' is not binary: its {len(labels):,} labels are {listed(labels)}; say which one is "
-            f"positive with --positive, and every other one counts as negative (leave labels blank that are not known)"
-        )
-    raise DataError(f"column '{target}' has labels {listed(labels)}; say which one is positive with --positive")
-
-
-def _same(label: str) -> str:
-    """One name for labels that mean the same: 1, 1.0, "1" and True."""
-    folded = {"true": "1", "false": "0"}.get(label.strip().casefold(), label.strip())
-    try:
-        return text(float(folded))
-    except ValueError:
-        return folded
-
-
-def _codes(name: str, values: Series, task: Binary) -> NDArray[np.int64]:
-    coded = code(name, values, most=None)
-    yes = np.array([*(int(_same(level) == _same(task.positive)) for level in coded.levels), UNKNOWN], dtype=np.int64)
-    return yes[coded.codes]
+def _values(name: str, values: Any) -> NDArray[np.float64]:
+    found = numbers(name, written(name, values))
+    _complete(name, np.where(np.isnan(found), UNKNOWN, 0))
+    return found
 
 
 def _complete(name: str, codes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -201,21 +214,11 @@ def _complete(name: str, codes: NDArray[np.int64]) -> NDArray[np.int64]:
     return codes
 
 
-def _scores(name: str, values: Series) -> NDArray[np.float64]:
-    scores = numbers(name, written(name, values))
-    _complete(name, np.where(np.isnan(scores), UNKNOWN, 0))
+def _scores(name: str, values: Any) -> NDArray[np.float64]:
+    scores = _values(name, values)
     if scores.min() < 0 or scores.max() > 1:
         raise DataError(
             f"column '{name}' runs from {scores.min():g} to {scores.max():g}, so it holds no probabilities; scale it "
             f"to 0 to 1, or pass a column of decisions with --prediction"
         )
     return scores
-
-
-def _agree(scores: NDArray[np.float64], decisions: NDArray[np.int64], task: Binary) -> None:
-    apart = (scores >= task.threshold) != (decisions == 1)
-    if apart.any():
-        raise DataError(
-            f"predictions and scores disagree at threshold {task.threshold:g} in {int(apart.sum()):,} rows (first: row "
-            f"{int(apart.argmax())}); pass one of the two, or the threshold that was used"
-        )

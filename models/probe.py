@@ -13,7 +13,7 @@ from .batch import Batch
 from .errors import DataError, SubjectError
 from .inference import Inputs, length, session, take
 from .subject import Subject
-from .task import Binary, Multiclass, Output, Precision, Regression, Task
+from .task import Binary, Multiclass, Number, Output, Precision, Ranking, Regression, Task
 
 ROWS = 256  # rows that are probed
 ALONE = 4  # rows that are also scored alone
@@ -22,6 +22,7 @@ FITS: dict[type, tuple[Output, ...]] = {
     Binary: ("logits", "logit", "probabilities", "probability"),
     Multiclass: ("logits", "probabilities"),
     Regression: ("value",),
+    Ranking: ("value",),
 }
 
 
@@ -117,7 +118,7 @@ def finite(out: Tensor, rows: list[int]) -> None:
 
 def looks_like(out: Tensor, task: Task) -> str:
     """What outputs look like on their own, without what was declared."""
-    if isinstance(task, Regression):
+    if isinstance(task, Number):
         return "value"
     wide = out.ndim == 2 and out.shape[1] > 1
     inside = bool(((out >= 0) & (out <= 1)).all())
@@ -143,9 +144,10 @@ def _agrees(subject: Subject, out: Tensor, looks: str) -> None:
         raise SubjectError(
             f"the model returns {out.shape[1]} scores a row, but the task is binary; declare Multiclass(classes)"
         )
-    if isinstance(subject.task, Regression):
+    if isinstance(subject.task, Number):
         if wide:
-            raise SubjectError(f"the model returns {out.shape[1]} values a row; a regression task needs one")
+            kind = type(subject.task).__name__.lower()
+            raise SubjectError(f"the model returns {out.shape[1]} values a row; a {kind} task needs one")
         return
     declared_wide = declared in ("logits", "probabilities")
     if wide != declared_wide and not (declared == "logits" and not wide):

@@ -87,6 +87,9 @@ class Data(Protocol):
         people: the sensitive attributes, in the order of `Batch.groups`' columns.
         split: whether these rows were held out ("test"), trained on ("train"), or no one says ("unknown").
         origin: where the rows come from, in words.
+
+    Data that carries more says so by attributes that need not be there: `controls`, the attributes that comparisons are
+    held fixed in (the columns of `Batch.controls`), and `window`, the time windows (the codes of `Batch.windows`).
     """
 
     @property

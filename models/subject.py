@@ -81,6 +81,16 @@ class Subject:
     def people(self) -> tuple[Attribute, ...]:
         return self.data.people
 
+    @property
+    def controls(self) -> tuple[Attribute, ...]:
+        """What comparisons are held fixed in: a department, a band of income."""
+        return getattr(self.data, "controls", ())
+
+    @property
+    def window(self) -> Attribute | None:
+        """The time windows that rows fall in, in order."""
+        return getattr(self.data, "window", None)
+
     @classmethod
     def from_frame(
         cls,
@@ -199,7 +209,7 @@ class Subject:
         cls,
         table: DataFrame | Path | str,
         *,
-        target: str,
+        target: str | None = None,
         prediction: str | None = None,
         score: str | None = None,
         threshold: float = 0.5,
@@ -208,6 +218,15 @@ class Subject:
         name: str | None = None,
         levels: Mapping[str, Sequence[str]] | None = None,
         split: Split = "unknown",
+        task: str = "binary",
+        classes: Sequence[str] | None = None,
+        weight: str | None = None,
+        cluster: str | None = None,
+        control: Sequence[str] = (),
+        window: str | None = None,
+        every: str | None = None,
+        query: str | None = None,
+        top: int = 0,
         card: Card | None = None,
     ) -> Subject:
         """A table of predictions, with no model. Arguments as in `gnomon.models.predictions.read_predictions`.
@@ -217,7 +236,7 @@ class Subject:
         """
         from .predictions import read_predictions
 
-        data, task = read_predictions(
+        data, kind = read_predictions(
             table,
             target=target,
             prediction=prediction,
@@ -227,6 +246,15 @@ class Subject:
             positive=positive,
             levels=levels,
             split=split,
+            task=task,
+            classes=classes,
+            weight=weight,
+            cluster=cluster,
+            control=control,
+            window=window,
+            every=every,
+            query=query,
+            top=top,
         )
         stem = Path(table).name.split(".")[0] if isinstance(table, (str, Path)) else "predictions"
-        return cls(name=name or stem, data=data, task=task, output="probability", card=card or Card())
+        return cls(name=name or stem, data=data, task=kind, output="probability", card=card or Card())

@@ -43,7 +43,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> DataFrame:
     Raises:
         DataError: the file is missing, empty, a pickle, not what its name says, or lacks a column.
     """
-    kind = _check(path)
+    kind = kind_of(path)
     try:
         frame = _parquet(path, columns) if kind == "Parquet" else _csv(path, columns)
     except (ValueError, OSError, EOFError, zlib.error) as error:
@@ -84,7 +84,12 @@ def _nearest(name: str, names: list[str]) -> str:
     return f"did you mean '{folded[near[0]]}'?" if near else f"the columns are {listed(names)}"
 
 
-def _check(path: Path) -> str:
+def kind_of(path: Path) -> str:
+    """Whether a file is a Parquet, CSV or TSV table, by its name and by how it begins.
+
+    Raises:
+        DataError: the file is missing, empty, a pickle, or not what its name says.
+    """
     suffixes = [suffix.lower() for suffix in path.suffixes]
     zipped = suffixes[-1:] == [".gz"]
     suffix = (suffixes[:-1] if zipped else suffixes)[-1:] or [""]
@@ -99,6 +104,11 @@ def _check(path: Path) -> str:
             f"{path}: the name says {kind}{' in gzip' if zipped else ''}, but this is {found}; {_mend(found)}"
         )
     return kind
+
+
+def separator_of(path: Path) -> str:
+    """What parts the values of a CSV or TSV file."""
+    return _SEPARATORS[next(suffix.lower() for suffix in reversed(path.suffixes) if suffix.lower() != ".gz")]
 
 
 def _begins(path: Path) -> str:
@@ -131,7 +141,7 @@ def _parquet(path: Path, columns: Sequence[str] | None) -> DataFrame:
 def _csv(path: Path, columns: Sequence[str] | None) -> DataFrame:
     import pandas
 
-    separator = _SEPARATORS[next(suffix.lower() for suffix in reversed(path.suffixes) if suffix.lower() != ".gz")]
+    separator = separator_of(path)
     with warnings.catch_warnings():
         warnings.simplefilter("error", pandas.errors.ParserWarning)
         try:  # all columns are read: pandas counts the values of a row only then

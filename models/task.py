@@ -54,7 +54,26 @@ class Regression:
     unit: str = "1"
 
 
-Task = Binary | Multiclass | Regression
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """An order of the rows that answer a query, the highest score first; without queries all rows are one list.
+
+    Labels are relevances: numbers of 0 or more.
+
+    Attributes:
+        top: how many of each list count as selected; 0 for a tenth of it, at least one.
+    """
+
+    top: int = 0
+
+    def __post_init__(self) -> None:
+        if self.top < 0:
+            raise SubjectError(f"top {self.top} is no number of rows; give 1 or more, or 0 for a tenth of each list")
+
+
+Task = Binary | Multiclass | Regression | Ranking
+Number = Regression | Ranking
+"""Tasks whose output is a number: labels and scores are values, and there are no classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +82,8 @@ class Scores:
 
     Attributes:
         values: binary: [n] probability of the positive class; multiclass: [n, classes] probabilities; regression: [n]
-            predicted values. float64. None where only decisions are known.
-        decisions: [n] int64 class codes; None in regression.
+            predicted values; ranking: [n] scores. float64. None where only decisions are known.
+        decisions: [n] int64 class codes; None in regression and ranking.
     """
 
     values: NDArray[np.float64] | None
@@ -79,7 +98,7 @@ def read(task: Task, output: Output, raw: NDArray[np.floating]) -> Scores:
     """
     raw = np.asarray(raw, dtype=np.float64)
     match task:
-        case Regression():
+        case Regression() | Ranking():
             return Scores(_column(raw, task, output), None)
         case Binary():
             positive = _positive(raw, task, output)
@@ -98,7 +117,7 @@ def from_data(task: Task, scores: NDArray[np.float64] | None, decisions: NDArray
     """Scores that came with the data: probabilities (or values), or bare decisions."""
     if scores is None:
         return Scores(None, decisions)
-    return read(task, "value" if isinstance(task, Regression) else "probabilities", scores)
+    return read(task, "value" if isinstance(task, Number) else "probabilities", scores)
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

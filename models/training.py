@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from . import resume
 from .checkpoint import check_writable
 from .loop import Epoch, Loss, Run, Transform
+from .penalty import RateGap
 from .rehearsal import rehearse
 from .rows import Rows, gather
 from .settings import Precision, Schedule, Settings, derived, finite, require
@@ -68,6 +69,7 @@ def fit(
     device: str = "auto",
     checkpoint: Path | None = None,
     transform: Transform | None = None,
+    penalty: RateGap | None = None,
     progress: bool = False,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> Fit:
@@ -96,6 +98,7 @@ def fit(
         checkpoint: a file that is renewed after each epoch; if it exists the run goes on from there.
         transform: augments the inputs of a training batch; all its randomness from the generator, which lives where
             they do.
+        penalty: on the gap between groups, added to the loss; of rows held out too, so validation is then a share.
         progress: show a bar on stderr.
         on_epoch: called after each epoch, once its checkpoint is written.
 
@@ -105,7 +108,8 @@ def fit(
         CheckpointError: `checkpoint` is damaged, is of another run, or cannot be written.
     """
     settings = Settings(epochs, batch_size, lr, weight_decay, schedule, patience, precision, clip, seed)
-    rows, held = _held_out(gather(inputs, targets), validation, settings)
+    penalty = None if penalty is None or penalty.weight == 0 else penalty
+    rows, held = _held_out(_gathered(inputs, targets, penalty, validation), validation, settings)
     require(any(p.requires_grad for p in model.parameters()), "the model has no parameter with requires_grad=True")
     fabric = _fabric(device, precision)
     with ExitStack() as stack:
@@ -113,8 +117,8 @@ def fit(
         stack.enter_context(_own_randomness(fabric.device))
         stack.enter_context(torch.enable_grad())
         for part in (rows, held) if held else (rows,):
-            rehearse(model, loss, part)
-        run = Run.begin(fabric, model, loss, settings, rows, held, transform)
+            rehearse(model, loss, part if penalty is None else replace(part, inputs=part.inputs[:-1]))
+        run = Run.begin(fabric, model, loss, settings, rows, held, transform, penalty)
         identity = run.identity() if checkpoint is not None else {}
         if checkpoint is not None and checkpoint.exists():
             run.restore(resume.load(checkpoint, identity))
@@ -196,6 +200,23 @@ def _quiet(logger: str) -> Iterator[None]:
         yield
     finally:
         logging.getLogger(logger).setLevel(level)
+
+
+def _gathered(inputs: tuple[Tensor, ...], targets: Tensor, penalty: RateGap | None, validation: object) -> Rows:
+    """All rows; with a penalty their groups go along as one more input, which no model sees."""
+    rows = gather(inputs, targets)
+    if penalty is None:
+        return rows
+    require(
+        not isinstance(validation, tuple),
+        "a penalty knows the groups of the training rows alone; give validation as a share of them, such as 0.1",
+    )
+    require(
+        len(penalty.groups) == len(rows),
+        f"the penalty has {len(penalty.groups)} groups for {len(rows)} training rows; give one a row",
+    )
+    require(targets.numel() == len(rows), "a penalty on rates needs one label 0 or 1 a row as targets")
+    return replace(rows, inputs=(*rows.inputs, penalty.groups.to(targets.device)))
 
 
 def _held_out(

@@ -5,7 +5,19 @@ from __future__ import annotations
 from altair.utils import schemapi
 
 from ..audit.record import Record
-from . import attributions, curves, footprint, rates
+from . import (
+    attributions,
+    conditional,
+    curves,
+    footprint,
+    mitigation,
+    monitoring,
+    quantities,
+    rates,
+    scores,
+    smallgroups,
+    standards,
+)
 from .figure import Figure, Table
 
 __all__ = ["Figure", "Table", "charts"]
@@ -33,6 +45,16 @@ def _figures(record: Record) -> tuple[Figure | None, ...]:
         *rates.by_attribute(record),
         rates.intersections(record),
         rates.gaps(record),
+        *quantities.by_group(record),
+        *conditional.adjusted(record),
+        *conditional.causes(record),
+        smallgroups.pooled(record),
+        smallgroups.subgroups(record),
+        standards.four_fifths(record),
+        *standards.local_law_144(record),
+        *monitoring.over_time(record),
+        *mitigation.trade_offs(record),
+        *scores.by_attribute(record),
         attributions.ranking(record),
         attributions.single_rows(record),
         attributions.images(record),

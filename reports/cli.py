@@ -141,7 +141,10 @@ def run(
 @app.command()
 def fairness(
     table: Annotated[Path, typer.Argument(help="CSV or Parquet file, one row a person.")],
-    target: Annotated[str, typer.Option("--target", help="Column of the true labels.")],
+    target: Annotated[
+        str | None,
+        typer.Option("--target", help="Column of the true labels, where they are known.", show_default=False),
+    ] = None,
     prediction: Annotated[
         str | None, typer.Option("--prediction", help="Column of the decisions.", show_default=False)
     ] = None,
@@ -157,6 +160,41 @@ def fairness(
     positive: Annotated[
         str | None, typer.Option("--positive", help="Which label is the positive one.", show_default=False)
     ] = None,
+    task: Annotated[str, typer.Option("--task", help="binary, multiclass, regression or ranking.")] = "binary",
+    weight: Annotated[
+        str | None, typer.Option("--weight", help="Column of how many people a row stands for.", show_default=False)
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="Column naming what rows hang together in.", show_default=False)
+    ] = None,
+    control: Annotated[
+        list[str] | None,
+        typer.Option("--control", help="Column to hold fixed in comparisons; may be repeated.", show_default=False),
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option("--window", help="Column of periods, or of times with --every.", show_default=False)
+    ] = None,
+    every: Annotated[
+        str | None, typer.Option("--every", help="day, week, month, quarter or year.", show_default=False)
+    ] = None,
+    query: Annotated[
+        str | None, typer.Option("--query", help="Column naming the list of a ranking.", show_default=False)
+    ] = None,
+    top: Annotated[int, typer.Option("--top", min=0, help="Places of a ranking that count as selected.")] = 0,
+    standard: Annotated[
+        str | None, typer.Option("--standard", help="Add the tables of a rule: nyc-ll144.", show_default=False)
+    ] = None,
+    mitigate: Annotated[
+        list[str] | None,
+        typer.Option("--mitigate", help="Method of mitigation to try; may be repeated.", show_default=False),
+    ] = None,
+    minimum_count: Annotated[
+        int, typer.Option("--minimum-count", min=0, help="Show no rate of fewer rows than this.")
+    ] = 0,
+    depth: Annotated[int, typer.Option("--depth", min=1, help="How many attributes a group may combine.")] = 2,
+    replicates: Annotated[int, typer.Option("--replicates", min=0, help="Resamples; 0 for closed forms only.")] = 10000,
+    posterior: Annotated[bool, typer.Option("--posterior", help="Credible intervals instead of Wilson's.")] = False,
+    stream: Annotated[bool, typer.Option("--stream", help="Count a table of any length, in little memory.")] = False,
     out: Out = None,
     criteria: CriteriaFile = None,
     json: Json = False,
@@ -166,14 +204,21 @@ def fairness(
     quiet: Quiet = False,
 ) -> None:
     """Audit a table of predictions; no model is needed."""
+    from ..audit.fairness.analysis import Fairness
     from ..models.subject import Subject
     from . import commands
 
-    wishes = commands.Wishes(criteria, out, json, quiet, fail_on, level, seed)
-    columns = {"target": target, "prediction": prediction, "score": score, "sensitive": sensitive or ()}
+    shown = {"standard": standard or "", "mitigate": tuple(mitigate or ()), "posterior": posterior, "top": top}
+    asked = Fairness(replicates, seed, minimum_count, depth, **shown)
+    wishes = commands.Wishes(criteria, out, json, quiet, fail_on, level, seed, fairness=asked)
+    parts = {"target": target, "prediction": prediction, "score": score, "sensitive": sensitive or ()}
+    parts |= {"weight": weight, "cluster": cluster, "control": control or (), "window": window, "every": every}
+    parts |= {"query": query, "top": top, "task": task, "threshold": threshold, "positive": positive}
     with commands.telling(quiet or json) as tell:
-        subject = Subject.from_predictions(table, **columns, threshold=threshold, positive=positive)
-        record = commands.audit(subject, wishes, tell)
+        if stream:
+            record = commands.audit_in_pieces(table, parts, wishes, tell)
+        else:
+            record = commands.audit(Subject.from_predictions(table, **parts), wishes, tell)
     raise typer.Exit(commands.deliver(record, wishes))
 
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 from ..audit.criteria import Criteria, load
 from ..audit.energy import carbon
 from ..audit.errors import CriteriaError
+from ..audit.fairness.analysis import Fairness
 from ..audit.findings import Verdict
 from ..audit.record import Record
 from ..models.batch import BATCH_ROWS
@@ -50,6 +51,7 @@ class Wishes:
     batch_size: int = BATCH_ROWS
     precision: str = "float32"
     probe: bool = True
+    fairness: Fairness | None = None
     criteria: Criteria = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,9 +63,25 @@ class Wishes:
             raise CriteriaError(f"--fail-on must be 'fail' or 'inconclusive', got '{self.fail_on}'")
         if self.country is not None:
             carbon.grid(self.country)
+        if self.fairness is not None:
+            _require_known(self.fairness)
         if self.out is not None or not self.json:
             files.require_writable(self.out or FOLDER)
         object.__setattr__(self, "criteria", Criteria() if self.criteria_file is None else load(self.criteria_file))
+
+
+def _require_known(fairness: Fairness) -> None:
+    """See that a rule and methods of mitigation are known before a table is read for them."""
+    from ..audit.fairness.mitigation import METHODS
+    from ..audit.fairness.standards import STANDARDS
+
+    for option, given, known in (
+        ("standard", (fairness.standard,), STANDARDS),
+        ("mitigate", fairness.mitigate, METHODS),
+    ):
+        for name in given:
+            if name and name not in known:
+                raise CriteriaError(f"--{option} '{name}' is not known; give {' or '.join(known)}")
 
 
 def audit(subject: Subject, wishes: Wishes, tell: Tell) -> Record:
@@ -71,6 +89,8 @@ def audit(subject: Subject, wishes: Wishes, tell: Tell) -> Record:
     from ..audit.engine import run, standard
 
     analyses = standard(seed=wishes.seed, country=wishes.country, show_rows=wishes.show_rows)
+    if wishes.fairness is not None:
+        analyses = [wishes.fairness if a.name == "fairness" else a for a in analyses]
     if subject.model is None:
         analyses = [a for a in analyses if a.name in ("data", "performance", "fairness")]
     return run(
@@ -86,6 +106,29 @@ def audit(subject: Subject, wishes: Wishes, tell: Tell) -> Record:
         command=shlex.join(["gnomon", *sys.argv[1:]]),
         progress=tell,
     )
+
+
+def audit_in_pieces(table: Path, parts: dict[str, Any], wishes: Wishes, tell: Tell) -> Record:
+    """Count a table in constant memory and audit the counts: group fairness alone.
+
+    Args:
+        table: the file.
+        parts: which column is what, and how labels and scores are read, as the command line has it.
+    """
+    from ..audit.counted import run_counts
+    from ..audit.fairness.counts import Counts
+
+    kind, positive = parts["task"], parts["positive"]
+    if kind not in ("binary", "multiclass") or (wishes.fairness and wishes.fairness.mitigate):
+        what = "--mitigate" if kind in ("binary", "multiclass") else f"--task {kind}"
+        raise CriteriaError(f"{what} needs every row, and --stream keeps none; leave one of them out")
+    own = {name: value for name, value in parts.items() if name not in ("task", "positive", "query", "top")}
+    said = None if kind == "multiclass" else 1 if positive is None else positive
+    tell("counting the rows")
+    counts = Counts.from_file(table, positive=said, **own)
+    command = shlex.join(["gnomon", *sys.argv[1:]])
+    asked = {"fairness": wishes.fairness, "criteria": wishes.criteria, "level": wishes.level, "seed": wishes.seed}
+    return run_counts(counts, table, threshold=parts["threshold"], command=command, **asked)
 
 
 def deliver(record: Record, wishes: Wishes) -> int:

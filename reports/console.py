@@ -13,6 +13,7 @@ from .plain import plain
 
 WIDTH = 100
 LEVELS = 25  # groups that a table shows
+GAPS = 8  # that a table shows
 FINDINGS = 40  # that are told, the gravest first
 METRICS = ("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy")
 COLOURS = {"PASS": "32", "FAIL": "31", "ERROR": "31", "INCONCLUSIVE": "33", "NOT_MEASURED": "33", "NOT_JUDGED": "36"}
@@ -31,7 +32,8 @@ def render(record: Record, width: int | None = None, *, colour: bool = False) ->
     """
     width = max(40, width or WIDTH)
     blocks = [_head(record, width, colour), _findings(record, width, colour)]
-    blocks += [_headlines(record, width), _groups(record, width), _drivers(record, width)]
+    blocks += [_headlines(record, width), _groups(record, width), _gaps(record, width)]
+    blocks += [_drivers(record, width)]
     blocks += [_wrapped("Not tested", view.not_tested(record), width), textwrap.fill(view.own_cost(record), width)]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
@@ -66,7 +68,7 @@ def _headlines(record: Record, width: int) -> str:
 
 
 def _groups(record: Record, width: int) -> str:
-    own = [m for m in record.measures if m.analysis == "fairness" and m.statistic == "value" and "class" not in m.where]
+    own = view.group_rates(record)
     shown = [name for name in METRICS if any(m.metric == name and len(m.where) == 1 for m in own)]
     by = {(m.metric, words.place(m.where)): m for m in own if len(m.where) < 2}
     places = list(dict.fromkeys(place for _, place in by))
@@ -78,6 +80,24 @@ def _groups(record: Record, width: int) -> str:
     table = _table("By group", ("Group", "Rows", *(words.title(n) for n in shown)), rows[:LEVELS], width)
     left = len(rows) - LEVELS
     return table + (f"\n  … and {left} more groups, in record.json" if left > 0 else "")
+
+
+def _gaps(record: Record, width: int) -> str:
+    """The leading gaps beside what chance alone would show."""
+    beside = view.chances(record)
+    leading = [m for m in view.group_gaps(record) if m.metric in METRICS and "class" not in m.where]
+    rows = [
+        (
+            f"{words.capital(words.metric(m.metric).title)}, {words.place(m.where)}",
+            numbers.value(m),
+            numbers.interval(m) or "–",
+            view.chance_beside(m, beside),
+        )
+        for m in leading[:GAPS]
+    ]
+    if not any(row[-1] != "–" for row in rows):
+        return ""
+    return _table("Gaps between groups", ("Gap", "Difference", "Interval", "By chance alone"), rows, width)
 
 
 def _drivers(record: Record, width: int) -> str:

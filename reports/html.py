@@ -25,7 +25,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 TOP = 3  # findings shown large
 FURTHER = 100  # findings shown small, and criteria in the register: a criterion may ask of thousands of groups
 LONGEST = 600  # characters of any text from the record
-FULL_TABLE = 420_000  # bytes that the table of all measures may take, so that the page stays under 1 MB
+FULL_TABLE = 80_000  # bytes that the table of all measures may take, so that the page opens at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +155,19 @@ def _all(record: Record) -> list[All]:
     room = FULL_TABLE // max(1, len(by))
     spare, found = 0, []
     for name, own in sorted(by.items(), key=lambda pair: len(pair[1])):
-        rows, spare = _within(map(_row, own), room + spare)
+        rows, spare = _within(map(_row, sorted(own, key=_rank)), room + spare)
         found.append(All(words.analysis(name).title, _interval_head(own), rows, len(own)))
     order = [words.analysis(n).title for n in (*view.ORDER, *by)]
     return sorted(found, key=lambda a: order.index(a.title))
+
+
+def _rank(m: Measure) -> tuple[int, int]:
+    """What is told first where room is short: everyone, gaps and single groups before windows and combinations."""
+    several = m.where.get("attribute", "").count(view.COMBINED)
+    return (len(m.where) + several, FIRST.index(m.statistic) if m.statistic in FIRST else len(FIRST))
+
+
+FIRST = ("value", "difference")
 
 
 def _within(rows: Iterable[tuple[str, ...]], room: int) -> tuple[list[tuple[str, ...]], int]:

@@ -62,17 +62,20 @@ def _left(total: int) -> list[str]:
 
 
 def _gaps(record: Record) -> str:
+    beside = view.chances(record)
     rows = [
         (
             f"{words.capital(words.metric(m.metric).title)}, {words.place(m.where)}",
             sentences.join([plain(level, 40) for level in m.details.get("pair") or ()]) or "–",
             numbers.value(m),
             numbers.cell(m),
+            view.chance_beside(m, beside),
             numbers.count(m.n),
         )
         for m in view.group_gaps(record)[:GAPS]
     ]
-    return _table("Largest gaps between groups", ("Gap", "Lowest and highest", "Difference", "Interval", "Rows"), rows)
+    head = ("Gap", "Lowest and highest", "Difference", "Interval", "By chance alone", "Rows")
+    return _table("Largest gaps between groups", head, rows)
 
 
 def _numbers(record: Record) -> str:

@@ -6,7 +6,7 @@ import math
 
 from ..audit.measure import Measure
 from .plain import plain
-from .words import metric
+from .words import LEVELS, POINTS, YES_OR_NO, metric
 
 GAP = "\u00a0"  # between a number and its unit: no line breaks there
 MINUS = "\u2212"
@@ -18,6 +18,7 @@ SCALES: dict[str, tuple[tuple[float, str], ...]] = {  # largest first; below the
     "s": ((3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs")),
     "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "bytes")),
 }
+MANY = 1e6  # an e-value from which on nobody counts
 UNITS = {"1": "", "": "", "1/s": f"{GAP}per{GAP}second"}
 
 
@@ -29,7 +30,13 @@ def value(measure: Measure) -> str:
     if measure.metric in ("rows", "duplicate_rows") or measure.unit in ("rows", "count"):
         return count(measure.value)
     if is_share(measure):
-        return points(measure.value, half) if measure.statistic == "difference" else percent(measure.value, half)
+        return points(measure.value, half) if measure.statistic in POINTS else percent(measure.value, half)
+    if measure.statistic.endswith("p_value"):
+        return chance(measure.value)
+    if measure.statistic == "e_value":
+        return significant(measure.value) if measure.value < MANY else f"over{GAP}{count(MANY)}"
+    if measure.metric in YES_OR_NO and measure.value in (0, 1) and measure.statistic == "value":
+        return YES_OR_NO[measure.metric][int(measure.value)]
     if measure.unit in SCALES:
         return quantity(measure.value, measure.unit)
     unit = UNITS.get(measure.unit, GAP + plain(measure.unit, 24))
@@ -42,7 +49,7 @@ def interval(measure: Measure) -> str:
         return ""
     low, high, half = measure.low, measure.high, half_width(measure)
     if is_share(measure):
-        end = percent if measure.statistic == "value" else points
+        end = percent if measure.statistic in LEVELS else points
         return f"{end(low, half)} to {end(high, half)}".replace(GAP + "%", "").replace(GAP + "points", "")
     if measure.unit in SCALES:
         factor, _ = scale(measure.value, measure.unit)
@@ -58,7 +65,7 @@ def cell(measure: Measure) -> str:
         return "–"
     unit = ""
     if is_share(measure):
-        unit = GAP + ("%" if measure.statistic == "value" else "points")
+        unit = GAP + ("%" if measure.statistic in LEVELS else "points")
     elif measure.unit in SCALES:
         unit = GAP + scale(measure.value, measure.unit)[1]
     return span + unit + (", range" if is_range(measure) else "")
@@ -95,6 +102,15 @@ def percent(share: float, half: float | None = None) -> str:
     elif 0 < share < 1 and float(text) <= 0:
         text = f"<{step:.{digits}f}"
     return text.replace("-", MINUS) + f"{GAP}%"
+
+
+def chance(p: float) -> str:
+    """A p-value: "0.034", "<0.001"; never 0.
+
+    >>> chance(0.0341), chance(0.00002), chance(0.62)
+    ('0.034', '<0.001', '0.62')
+    """
+    return "<0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
 
 
 def points(difference: float, half: float | None = None) -> str:
@@ -160,7 +176,7 @@ def half_width(measure: Measure) -> float | None:
 
 def is_share(measure: Measure) -> bool:
     """Whether the measure is a share (or a difference of shares), shown in percent or percentage points."""
-    return measure.unit == "1" and measure.statistic in ("value", "difference") and metric(measure.metric).share
+    return measure.unit == "1" and measure.statistic in LEVELS | POINTS and metric(measure.metric).share
 
 
 def share_digits(half: float | None) -> int:

@@ -8,21 +8,22 @@ import altair as alt
 
 from ..audit.measure import Measure, column
 from ..audit.record import Record
-from . import numbers, words
+from . import numbers, sentences, words
 from .figure import HELD, MOST, Figure, Row, Table, axis, held, largest, names, shown, themed, values
 from .palette import ACCENT, BAND, INK, MUTED
 from .plain import plain
+from .view import Chances, chance_beside, chances, combined, group_gaps, group_rates
 
 SHOWN = ("selection_rate", "true_positive_rate", "false_positive_rate")
 SHOWN_WITHOUT_POSITIVE = ("accuracy",)
 GAPS = ("selection_rate", "true_positive_rate", "false_positive_rate", "positive_predictive_value", "accuracy")
 STEP = 26  # pixels a row
-LARGEST, WIDEST = "groups with most rows", "widest gaps"
+LARGEST = "groups with most rows"
 
 
 def by_attribute(record: Record) -> list[Figure]:
     """For each attribute: the levels' rates with intervals, and everyone's as a line."""
-    single = [m for m in _fairness(record) if m.statistic == "value" and len(m.where) < 2]
+    single = [m for m in group_rates(record) if len(m.where) < 2]
     found = [
         _attribute(record, single, str(a["name"]), list(map(str, a["levels"])))
         for a in record.subject.get("attributes", ())
@@ -32,9 +33,9 @@ def by_attribute(record: Record) -> list[Figure]:
 
 def intersections(record: Record) -> Figure | None:
     """Selection rates (else accuracy) of groups that two attributes form, largest first."""
-    fairness = _fairness(record)
+    fairness = group_rates(record)
     for metric in (SHOWN[0], *SHOWN_WITHOUT_POSITIVE):
-        found = [m for m in fairness if m.metric == metric and len(m.where) == 2 and "class" not in m.where]
+        found = [m for m in fairness if m.metric == metric and len(m.where) == 2]
         if any(m.value is not None for m in found):
             break
     else:
@@ -58,28 +59,44 @@ def intersections(record: Record) -> Figure | None:
 
 
 def gaps(record: Record) -> Figure | None:
-    """The gaps across each attribute with their intervals, and the tolerance where a criterion states one."""
-    everything = [m for m in _fairness(record) if m.statistic == "difference"]
-    found = [m for name in GAPS for m in everything if m.metric == name and len(m.where) == 1 and m.value is not None]
+    """The gaps with their intervals, what chance alone would show, and the tolerance where a criterion states one.
+
+    Attributes come first, each with its headline metrics; of groups that combine attributes only the widest gaps.
+    """
+    everything = group_gaps(record)
+    found = _telling(everything)
     if not found:
         return None
-    tolerances = _tolerances(record)
+    tolerances, beside = _tolerances(record), chances(record)
+    table = [*found, *(m for m in everything if m not in found)][:HELD]
     return Figure(
         "groups-gaps",
         "fairness",
         "Gaps between groups",
-        "How far apart are the groups with the highest and the lowest rate, and how sure is that?",
-        _gap_chart(largest(found, MOST, _size), tolerances),
+        "How far apart are the groups with the highest and the lowest rate, and is it more than chance?",
+        _gap_chart(found, tolerances, beside),
         Table(
-            ("Gap", "Lowest and highest", "Difference", _head(found), "Tolerance", "Rows"),
-            tuple(_gap_cells(m, tolerances) for m in largest(everything, HELD, _size)),
+            ("Gap", "Lowest and highest", "Difference", _head(found), "By chance alone", "Tolerance", "Rows"),
+            tuple(_gap_cells(m, tolerances, beside) for m in table),
             _gaps_left_out(len(found), len(everything)),
         ),
-        "Each point is the difference between the two groups furthest apart, its line the interval. A shaded bar is "
-        "what a "
-        "criterion tolerates: a line wholly inside passes, wholly outside fails, across its end decides nothing."
-        + shown(len(found), WIDEST),
+        "Each point is the difference between the two groups furthest apart, its line the interval: a line that stays "
+        "clear of 0 is more than chance. The thin grey bar is the gap that chance alone would show, were all groups "
+        "alike. A shaded bar is what a criterion tolerates: a line wholly inside passes, wholly outside fails, across "
+        "its end decides nothing.",
     )
+
+
+COMBINED = 6  # gaps across combinations of attributes that the chart shows
+
+
+def _telling(everything: Sequence[Measure]) -> list[Measure]:
+    """The gaps that the chart shows: headline metrics of each attribute, then the widest of combinations."""
+    leading = [m for name in GAPS for m in everything if m.metric == name and "class" not in m.where]
+    single = [m for m in leading if not combined(m)] or [m for m in everything if not combined(m)]
+    several = [m for m in leading if combined(m) and m.metric in SHOWN + SHOWN_WITHOUT_POSITIVE]
+    single = largest(single, MOST - COMBINED, _size)
+    return [*single, *largest(several, min(COMBINED, MOST - len(single)), _size)]
 
 
 def _attribute(record: Record, single: Sequence[Measure], attribute: str, levels: list[str]) -> Figure | None:
@@ -157,10 +174,13 @@ def _forest(
     return themed(chart.resolve_scale(x="independent"))
 
 
-def _gap_chart(drawn: Sequence[Measure], tolerances: dict[tuple[str, str], float]) -> alt.TopLevelMixin:
+def _gap_chart(
+    drawn: Sequence[Measure], tolerances: dict[tuple[str, str], float], beside: Chances
+) -> alt.TopLevelMixin:
     rows: list[Row] = [
         {
-            "name": f"{words.capital(words.metric(m.metric).title)} · {plain(m.where['attribute'], 24)}",
+            "name": _gap_name(m, 24),
+            "chance": alone.value if (alone := beside.get((m.metric, tuple(sorted(m.where.items()))))) else None,
             "value": m.value,
             "low": m.low,
             "high": m.high,
@@ -172,13 +192,17 @@ def _gap_chart(drawn: Sequence[Measure], tolerances: dict[tuple[str, str], float
     ]
     base = alt.Chart(values(rows)).encode(y=names(sort=[r["name"] for r in rows], limit=260))
     tolerated = base.transform_filter("datum.tolerance !== null")
-    x = alt.X("value:Q", scale=alt.Scale(zero=True, nice=True), axis=axis("difference in rate", "%"))
+    shares = all(numbers.is_share(m) for m in drawn)
+    named = axis("difference in rate", "%") if shares else axis("difference")
+    x = alt.X("value:Q", scale=alt.Scale(zero=True, nice=True), axis=named)
     band = tolerated.mark_bar(color=BAND, size=STEP).encode(x=alt.X("zero:Q"), x2=alt.X2("tolerance"))
     end = tolerated.mark_tick(color=MUTED, thickness=2, size=STEP).encode(x=alt.X("tolerance:Q"))
+    alone = base.transform_filter("datum.chance !== null").mark_bar(color=MUTED, size=4, opacity=0.7, yOffset=9)
+    alone = alone.encode(x=alt.X("zero:Q"), x2=alt.X2("chance"))
     lines = base.mark_rule(color=ACCENT, strokeWidth=2.5, opacity=0.55).encode(x=alt.X("low:Q"), x2=alt.X2("high"))
     dots = base.mark_point(color=ACCENT, filled=True, size=70, opacity=1).encode(x=x)
     text = base.mark_text(dy=-11, fontSize=11, color=INK).encode(x=alt.X("value:Q"), text=alt.Text("shown:N"))
-    return themed(alt.layer(band, end, lines, dots, text).properties(width=560, height=alt.Step(STEP + 8)))
+    return themed(alt.layer(band, end, alone, lines, dots, text).properties(width=560, height=alt.Step(STEP + 8)))
 
 
 def _tolerances(record: Record) -> dict[tuple[str, str], float]:
@@ -192,17 +216,21 @@ def _tolerances(record: Record) -> dict[tuple[str, str], float]:
     return found
 
 
-def _gap_cells(m: Measure, tolerances: dict[tuple[str, str], float]) -> tuple[str, ...]:
+def _gap_name(m: Measure, most: int = 64) -> str:
+    name = f"{words.capital(words.metric(m.metric).title)} · {plain(m.where.get('attribute', ''), most)}"
+    return name + (f" · class {plain(m.where['class'], most)}" if "class" in m.where else "")
+
+
+def _gap_cells(m: Measure, tolerances: dict[tuple[str, str], float], beside: Chances) -> tuple[str, ...]:
     pair = m.details.get("pair")
     tolerance = tolerances.get((m.metric, m.where.get("attribute", "")))
-    name = f"{words.capital(words.metric(m.metric).title)} · {plain(m.where.get('attribute', ''))}"
-    name += f" · class {plain(m.where['class'])}" if "class" in m.where else ""
     return (
-        name,
+        _gap_name(m),
         f"{plain(pair[0])}, {plain(pair[1])}" if pair else "–",
         numbers.value(m),
         numbers.interval(m) or "–",
-        "–" if tolerance is None else numbers.points(tolerance),
+        chance_beside(m, beside),
+        "–" if tolerance is None else sentences.bound(tolerance, m.metric, m.statistic, m.unit),
         numbers.count(m.n),
     )
 
@@ -214,10 +242,6 @@ def _cells(name: str, found: Sequence[Measure]) -> tuple[str, ...]:
 
 def _rows(by: dict[tuple[str, str], Measure], metrics: Sequence[str], level: str) -> int:
     return max((by[name, level].n for name in metrics if (name, level) in by), default=0)
-
-
-def _fairness(record: Record) -> list[Measure]:
-    return [m for m in record.measures if m.analysis == "fairness"]
 
 
 def _group(m: Measure) -> str:
@@ -235,8 +259,10 @@ def _size(gap: Measure) -> float:
 
 
 def _gaps_left_out(drawn: int, total: int) -> str:
-    table = f"This table holds the {HELD} {WIDEST} of {total:,}; record.json holds them all." if total > HELD else ""
-    return f"{shown(drawn, WIDEST)} {table}".strip()
+    if total <= drawn:
+        return ""
+    table = "this table holds them all" if total <= HELD else f"this table holds {HELD}, record.json all of them"
+    return f"The chart shows the {drawn} most telling gaps of {total:,}; {table}."
 
 
 def _slug(attribute: str, record: Record) -> str:

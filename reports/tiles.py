@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..audit.record import Record
 from . import numbers, sentences, words
 from .plain import plain
-from .view import GAPS, find, group_gaps
+from .view import GAPS, chance_beside, chances, find, group_gaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,8 @@ def _for_whom(record: Record) -> Tile:
     pair = [plain(p, 32) for p in found.details.get("pair") or ()]
     between = f" between {pair[0]} (lower) and {pair[1]}" if len(pair) == 2 else ""
     text = f"{words.metric(found.metric).title}, across {plain(found.where.get('attribute', ''))}{between}."
+    chance = chance_beside(found, chances(record))
+    text += "" if chance == "–" else f" Chance alone would show about {chance}."
     return Tile(question, numbers.value(found), words.capital(text), sentences.evidence(found), found.kind)
 
 

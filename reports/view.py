@@ -12,13 +12,14 @@ from datetime import datetime
 from typing import Any
 
 from ..audit.findings import SEVERITIES, Finding, Verdict
-from ..audit.measure import Measure
+from ..audit.measure import RESERVED, Measure, column
 from ..audit.record import Record
 from . import numbers, sentences, words
 from .plain import plain
 
 ORDER = ("data", "performance", "fairness", "explanations", "energy")
-GAPS = ("selection_rate", "accuracy", "mean_absolute_error")  # what the tile on groups shows, the first that is there
+# what the tile on groups shows, the first that is there
+GAPS = ("selection_rate", "accuracy", "mean_absolute_error", "exposure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,9 @@ def task(declared: dict[str, Any]) -> str:
     if declared.get("kind") == "multiclass":
         classes = [plain(c, 24) for c in declared.get("classes", ())]
         return f"one of {len(classes)} classes: {', '.join(classes[:12])}{' …' if len(classes) > 12 else ''}"
+    if declared.get("kind") == "ranking":
+        top = declared.get("top") or 0
+        return f"an order of rows: of each list {f'the first {top}' if top else 'the first tenth'} count as selected"
     unit = plain(declared.get("unit") or "")
     return f"a number{f', in {unit}' if unit not in ('', '1') else ''}"
 
@@ -132,7 +136,8 @@ def not_tested(record: Record) -> list[str]:
     found = [words.analysis(name).skipped for name in ORDER if name not in present]
     found += _unmeasured(record.measures)
     found += [sentences.limitation(message) for message in record.limitations if message.message in UNTESTED]
-    return [*found, ALWAYS]
+    windowed = any("window" in m.where for m in record.measures)
+    return [*found, ALWAYS if windowed else ALWAYS_WITHOUT_TIME]
 
 
 UNTESTED = frozenset(
@@ -140,8 +145,12 @@ UNTESTED = frozenset(
 )
 
 ALWAYS = (
-    "Changed or hostile inputs, drift over time, and what the decisions do to people were not tested: this version "
-    "has no such analysis."
+    "Changed or hostile inputs, and what the decisions do to people, were not tested: this version has no such "
+    "analysis."
+)
+ALWAYS_WITHOUT_TIME = (
+    "Drift over time was not tested: no column of time was given. Changed or hostile inputs, and what the decisions do "
+    "to people, were not tested either: this version has no such analysis."
 )
 
 
@@ -182,11 +191,75 @@ def headlines(record: Record, analysis: str) -> list[Measure]:
 
 
 def group_gaps(record: Record) -> list[Measure]:
-    """The differences across attributes, largest first."""
-    found = [
-        m for m in record.measures if m.analysis == "fairness" and m.statistic == "difference" and m.value is not None
-    ]
-    return sorted(found, key=lambda m: (-(m.value or 0), m.metric, words.place(m.where)))
+    """The differences across attributes, then across their combinations, the largest first of each.
+
+    Left out are gaps within a time window or a stratum, those of pure numbers, which compare with none in percentage
+    points, and those that mirror another: of a share and of the rest of it.
+    """
+    found = [m for m in record.measures if m.analysis == "fairness" and m.statistic == "difference" and _is_gap(m)]
+    leading = [m for m in found if m.metric in GAPS or numbers.is_share(m)]
+    return sorted(leading, key=lambda m: (combined(m), -(m.value or 0), m.metric, words.place(m.where)))
+
+
+def _is_gap(m: Measure) -> bool:
+    return m.value is not None and m.where.keys() <= {"attribute", "class"} and m.metric not in words.MIRRORS
+
+
+def combined(gap: Measure) -> int:
+    """How many attributes the groups of a gap combine, less one."""
+    return gap.where.get("attribute", "").count(COMBINED)
+
+
+COMBINED = " × "  # stands between the attributes that groups combine
+
+
+def group_rates(record: Record) -> list[Measure]:
+    """The metrics of everyone and of groups of people; not those of a class, a time window or a level of a control."""
+    counts = next((e.data for e in record.exhibits if (e.analysis, e.kind) == ("fairness", "counts")), {})
+    other = RESERVED | {column(str(control["name"])) for control in counts.get("controls") or ()}
+    own = (m for m in record.measures if m.analysis == "fairness" and m.statistic == "value")
+    return [m for m in own if not other & m.where.keys()]
+
+
+Chances = dict[tuple[str, tuple[tuple[str, str], ...]], Measure]
+
+
+def chances(record: Record) -> Chances:
+    """The gap that chance alone would show, by metric and place."""
+    found = (m for m in record.measures if m.statistic == "expected_by_chance" and m.value is not None)
+    return {(m.metric, tuple(sorted(m.where.items()))): m for m in found}
+
+
+def chance_beside(gap: Measure, found: Chances) -> str:
+    """What chance alone would show beside a gap, as a table does: "0.4 points"; a dash where that is not known."""
+    alone = found.get((gap.metric, tuple(sorted(gap.where.items()))))
+    if alone is None or alone.value is None:
+        return "–"
+    return numbers.points(alone.value) if numbers.is_share(alone) else numbers.value(alone)
+
+
+def too_small(record: Record) -> list[str]:
+    """For each attribute, the groups with too few rows to show a difference as large as the one seen."""
+    gaps = {m.where["attribute"]: m for m in group_gaps(record) if m.metric == GAPS[0] and "class" not in m.where}
+    told: list[str] = []
+    for attribute in record.subject.get("attributes", ()):
+        name, key = str(attribute["name"]), column(str(attribute["name"]))
+        found = [m for m in record.measures if m.statistic == "minimum_detectable" and m.metric == GAPS[0]]
+        own = [(m.where[key], m) for m in found if set(m.where) == {key} and _unseen(m, gaps.get(name))]
+        own.sort(key=lambda pair: (pair[1].value is not None, -(pair[1].value or 0), pair[0]))
+        if own:
+            told.append(sentences.too_small(name, GAPS[0], own[:SMALL], max(0, len(own) - SMALL)))
+    return told[:SMALL]
+
+
+SMALL = 3  # groups, and attributes, that are told of as too small
+
+
+def _unseen(m: Measure, gap: Measure | None) -> bool:
+    """Whether a difference as large as the gap would not be noticed in that group."""
+    if m.value is None:
+        return m.n > 0 and m.details.get("reason") == "none_detectable"
+    return gap is not None and gap.value is not None and m.value > gap.value
 
 
 def answer(record: Record, analysis: str) -> list[str]:
@@ -196,8 +269,7 @@ def answer(record: Record, analysis: str) -> list[str]:
     if analysis == "fairness" and not record.subject.get("attributes"):
         return ["No sensitive attribute was declared, so nothing can be said of groups."]
     if analysis == "fairness":
-        leading = [m for name in GAPS for m in group_gaps(record) if m.metric == name and "class" not in m.where]
-        own += [sentences.measured(m) for m in leading if sentences.measured(m) not in own][:4]
+        own = [*own[:TOLD], *_leading_gaps(record, found), *too_small(record)]
     if analysis == "data":
         own = [*_rows_judged(record), *own]
     if analysis == "explanations":
@@ -205,6 +277,23 @@ def answer(record: Record, analysis: str) -> list[str]:
     if analysis == "performance" or not own:
         own = [sentences.measured(m) for m in headlines(record, analysis)[:1]] + own
     return list(dict.fromkeys(own))
+
+
+TOLD = 6  # findings that the answer on groups repeats, the gravest
+
+
+def _leading_gaps(record: Record, found: list[Finding]) -> list[str]:
+    """The gaps that no finding tells of, a few, with what chance alone would show."""
+    told = [f.parameters.get("attribute") for f in found if f.message == "largest_gap"]
+    leading = [m for name in GAPS for m in group_gaps(record) if m.metric == name and "class" not in m.where]
+    beside = chances(record)
+    left = [m for m in leading if m.metric != GAPS[0] or m.where.get("attribute") not in told][:3]
+    return [sentences.measured(m) + _by_chance(m, beside) for m in left]
+
+
+def _by_chance(gap: Measure, beside: Chances) -> str:
+    chance = chance_beside(gap, beside)
+    return sentences.by_chance(None if chance == "–" else chance, gap.low)
 
 
 def _rows_judged(record: Record) -> list[str]:
@@ -232,6 +321,11 @@ HOMES = {
     "audited_on_training_rows": "data",
     "train_test_overlap": "data",
     "largest_gap": "fairness",
+    "four_fifths": "fairness",
+    "local_law_144": "fairness",
+    "over_time": "fairness",
+    "mitigation": "fairness",
+    "flips": "fairness",
     "drivers": "explanations",
     "methods_disagree": "explanations",
     "unknown_location": "energy",
@@ -255,8 +349,11 @@ def digest(name: str | None) -> str:
 
 
 def _whole(record: Record, f: Finding) -> Finding:
-    """A criterion's finding with what only its measure tells: whether its interval is a range."""
+    """A finding with what only measures tell: whether its interval is a range, what chance alone would show."""
     places = [place for place in f.evidence if 0 <= place < len(record.measures)]
+    if f.message == "largest_gap" and places:
+        chance = chance_beside(record.measures[places[0]], chances(record))
+        return f if chance == "–" else replace(f, parameters={**f.parameters, "by_chance": chance})
     if f.message != "criterion" or not places or not numbers.is_range(record.measures[places[0]]):
         return f
     return replace(f, parameters={**f.parameters, "interval": "bounds"})
@@ -267,11 +364,16 @@ def _said(f: Finding) -> Said:
     return Said(f.verdict.value, shown.symbol, shown.word, sentences.headline(f), sentences.finding(f))
 
 
-def _weight(f: Finding) -> tuple[int, int]:
+def _weight(f: Finding) -> tuple[int, int, int]:
     severity = SEVERITIES.index(f.severity)
     if f.verdict is Verdict.NOT_JUDGED:
-        return (2 if f.severity in ("high", "medium") else 4, 9 if f.message == "unknown_location" else severity)
-    return ({Verdict.ERROR: 0, Verdict.FAIL: 0, Verdict.PASS: 3}.get(f.verdict, 1), severity)
+        first = FIRST.index(f.message) if f.message in FIRST else len(FIRST)
+        late = 9 if f.message == "unknown_location" else severity
+        return (2 if f.severity in ("high", "medium") else 4, late, first)
+    return ({Verdict.ERROR: 0, Verdict.FAIL: 0, Verdict.PASS: 3}.get(f.verdict, 1), severity, 0)
+
+
+FIRST = ("audited_on_training_rows", "train_test_overlap", "largest_gap", "over_time", "four_fifths")  # of equal weight
 
 
 def _counted(verdict: Verdict, n: int) -> str:

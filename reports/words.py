@@ -37,7 +37,7 @@ def _rate(title: str, meaning: str, better: Better = "") -> Metric:
 
 
 METRICS: dict[str, Metric] = {
-    "selection_rate": _rate("selection rate", "Of all rows, the share that the model decides positively."),
+    "selection_rate": _rate("selection rate", "Of all rows, the share that is decided positively."),
     "true_positive_rate": _rate(
         "true positive rate", "Of the rows that truly are positive, the share found.", "higher"
     ),
@@ -63,9 +63,97 @@ METRICS: dict[str, Metric] = {
         "false omission rate", "Of the rows decided negative, the share that truly is positive.", "lower"
     ),
     "accuracy": _rate("accuracy", "The share of decisions that agree with the label.", "higher"),
+    "error_rate": _rate("error rate", "The share of decisions that do not agree with the label.", "lower"),
+    "f1_score": Metric(
+        "F1 score",
+        "How well the positive decisions and the positive labels cover each other; 1 is perfectly.",
+        "higher",
+        bounded=True,
+    ),
+    "treatment_equality": Metric(
+        "missed positives for each false alarm",
+        "Missed positives for each false alarm: above 1 errors mostly withhold, below 1 they mostly grant.",
+    ),
+    "scoring_rate": _rate("scoring rate", "The share that scores above the median of all rows (Local Law 144)."),
+    "four_fifths_rule": Metric(
+        "four-fifths rule",
+        "1 where the selection rate is at least four fifths of the highest group's, 0 where not: a screen, no legal "
+        "finding.",
+    ),
     "balanced_accuracy": _rate("balanced accuracy", "The mean over classes of the share decided rightly.", "higher"),
+    "flip_rate": _rate(
+        "share of decisions that flip",
+        "The share of decisions that change when the attribute alone is swapped and all else stays as it was.",
+        "lower",
+    ),
+    "mean_score_change": Metric(
+        "mean change of the score", "How far the score moves on average when the attribute is swapped.", "closer to 0"
+    ),
+    "mean_absolute_score_change": Metric(
+        "mean size of the score's change",
+        "How far the score moves, up or down, when the attribute is swapped.",
+        "lower",
+    ),
     "base_rate": _rate(
-        "base rate", "The share of rows whose label is positive: a property of the data, not of the model."
+        "base rate",
+        "The share of rows whose label is positive (the prevalence): a property of the data, not of the model.",
+    ),
+    "demographic_parity": _rate("demographic parity", "Whether every group is decided positively equally often."),
+    "equal_opportunity": _rate(
+        "equal opportunity", "Whether of those who truly are positive an equal share of every group is found."
+    ),
+    "predictive_parity": _rate(
+        "predictive parity", "Whether a positive decision is right equally often in every group."
+    ),
+    "overall_accuracy_equality": _rate(
+        "overall accuracy equality", "Whether decisions are right equally often in every group."
+    ),
+    "equalized_odds": _rate(
+        "equalized odds",
+        "The worse of two gaps: in how many positives are found, and in how many negatives are not left.",
+    ),
+    "average_odds": _rate(
+        "average odds", "The same two gaps averaged, without their signs, so that they cannot cancel."
+    ),
+    "generalized_entropy_index": Metric(
+        "generalised entropy", "How unevenly decisions favour rows beyond their labels; 0 is not at all.", "lower"
+    ),
+    "theil_index": Metric(
+        "Theil index",
+        "How unevenly decisions favour rows beyond their labels, by another scale; 0 is not at all.",
+        "lower",
+    ),
+    "mean_log_deviation": Metric(
+        "mean log deviation", "The same on a scale on which a single missed positive is infinitely uneven.", "lower"
+    ),
+    "coefficient_of_variation": Metric(
+        "coefficient of variation", "How far rows are favoured unevenly, as a multiple of the mean.", "lower"
+    ),
+    "between_group_generalized_entropy": Metric(
+        "generalised entropy between groups", "The part of the unevenness that lies between groups.", "lower"
+    ),
+    "between_group_theil": Metric(
+        "Theil index between groups", "The part of the unevenness that lies between groups.", "lower"
+    ),
+    "differential_fairness": Metric(
+        "differential fairness",
+        "The largest log ratio of any decision's chance between two groups; 0 is none.",
+        "lower",
+    ),
+    "label_differential_fairness": Metric(
+        "differential fairness of the labels", "The same of the labels: what the data say before any decision.", "lower"
+    ),
+    "demographic_disparity": Metric(
+        "demographic disparity",
+        "The group's share of those turned down, less its share of those selected; above 0 it is turned down more.",
+        "closer to 0",
+        share=True,
+    ),
+    "conditional_demographic_disparity": Metric(
+        "conditional demographic disparity",
+        "The same within levels of the control; of several groups their mean, weighed by rows.",
+        "closer to 0",
+        share=True,
     ),
     "group_share": _rate("group share", "The share of rows that belong to the group."),
     "missing_group_share": _rate("rows of unknown group", "The share of rows whose group nobody knows.", "lower"),
@@ -83,12 +171,27 @@ METRICS: dict[str, Metric] = {
     "auc": Metric(
         "AUC", "The chance that a positive row scores above a negative one; 0.5 is a coin.", "higher", bounded=True
     ),
+    "average_precision": Metric(
+        "average precision",
+        "How pure the rows scored highest are in positives, over all thresholds; a coin reaches the base rate.",
+        "higher",
+        bounded=True,
+    ),
+    "abroca": Metric(
+        "area between ROC curves",
+        "How differently scores rank two groups over all thresholds; 0 is alike. Chance alone makes it positive.",
+        "lower",
+        bounded=True,
+    ),
+    "mean_score": Metric("mean score", "The average score, whatever is decided with it.", bounded=True),
     "log_loss": Metric("log loss", "How surprised the scores are by the labels; 0 is never surprised.", "lower"),
     "brier_score": Metric(
         "Brier score", "Mean squared distance between score and outcome; 0 is best.", "lower", bounded=True
     ),
     "calibration_in_the_large": Metric(
-        "mean score less base rate", "Above 0 the scores are too high on the whole, below 0 too low.", "closer to 0"
+        "mean prediction less mean outcome",
+        "Above 0 predictions are too high on the whole, below 0 too low.",
+        "closer to 0",
     ),
     "expected_calibration_error": Metric(
         "calibration error", "How far a score is, on average, from the share that comes true.", "lower", bounded=True
@@ -98,6 +201,34 @@ METRICS: dict[str, Metric] = {
         "root mean squared error", "How far predictions are off, large errors weighing more.", "lower"
     ),
     "r_squared": Metric("R²", "The share of the labels' variance that the predictions account for.", "higher"),
+    "mean_error": Metric(
+        "mean error", "Prediction less outcome on average: above 0 too high, below 0 too low.", "closer to 0"
+    ),
+    "mean_prediction": Metric("mean prediction", "What is predicted on average."),
+    "mean_target": Metric("mean outcome", "What came true on average: a property of the data, not of the model."),
+    "observed_to_expected": Metric(
+        "outcome for each unit predicted", "Above 1 more came true than was predicted, below 1 less."
+    ),
+    "median_prediction": Metric("median prediction", "Half of the predictions are lower."),
+    "quantile_10_prediction": Metric("low prediction", "A tenth of the predictions are lower."),
+    "quantile_90_prediction": Metric("high prediction", "A tenth of the predictions are higher."),
+    "median_error": Metric("median error", "Half of the errors are lower.", "closer to 0"),
+    "quantile_10_error": Metric("low error", "A tenth of the errors are lower: how far it predicts too little."),
+    "quantile_90_error": Metric("high error", "A tenth of the errors are higher: how far it predicts too much."),
+    "exposure": Metric(
+        "exposure", "The attention that a row's place in the ranking gets, as a multiple of the list's mean."
+    ),
+    "top_k_selection_rate": _rate("share at the top", "The share of rows that stand among the first of their list."),
+    "ndcg": Metric(
+        "NDCG",
+        "How near the order is to the best one, relevant rows first; 1 is the best order. Of a group: of its own rows "
+        "among themselves.",
+        "higher",
+        bounded=True,
+    ),
+    "exposure_per_relevance": Metric(
+        "exposure for its relevance", "Attention for each unit of relevance: above 1 more than its share, below 1 less."
+    ),
     "mean_absolute_attribution": Metric(
         "mean absolute attribution", "How much the feature moves the model's output, on average, in either direction."
     ),
@@ -126,7 +257,60 @@ METRICS: dict[str, Metric] = {
     ),
 }
 
-STATISTICS: dict[str, str] = {"value": "", "difference": "difference", "ratio": "ratio"}
+STATISTICS: dict[str, str] = {
+    "value": "",
+    "difference": "difference",
+    "ratio": "ratio",
+    "impact_ratio": "ratio to the highest group",
+    "expected_by_chance": "gap that chance alone would show",
+    "debiased_spread": "spread between groups without chance",
+    "pooled": "pooled with the other groups",
+    "structured": "pooled by attribute",
+    "minimum_detectable": "smallest difference these rows could reveal",
+    "p_value": "chance of such a gap where groups are alike",
+    "interaction_p_value": "chance of such rates where attributes merely add up",
+    "difference_bounds": "difference, whatever the unknown groups are",
+    "ratio_bounds": "ratio, whatever the unknown groups are",
+    "conditional_difference": "difference with controls held fixed",
+    "conditional_ratio": "ratio with controls held fixed",
+    "conditional_p_value": "chance of such a gap with controls held fixed",
+    "heterogeneity_p_value": "chance that the gap is the same at each level of the controls",
+    "subgroup_difference": "difference from all others",
+    "due_to": "part of the gap",
+    "change": "change by mitigation",
+    "e_value": "evidence over time (e-value)",
+}
+
+POINTS = frozenset(  # statistics of a share that are told in percentage points
+    {
+        "difference",
+        "expected_by_chance",
+        "debiased_spread",
+        "minimum_detectable",
+        "difference_bounds",
+        "subgroup_difference",
+        "conditional_difference",
+        "due_to",
+        "change",
+    }
+)
+LEVELS = frozenset({"value", "pooled", "structured"})  # and those that are shares themselves
+YES_OR_NO: dict[str, tuple[str, str]] = {  # metrics that are 0 or 1, in words
+    "four_fifths_rule": ("does not pass", "passes"),
+}
+MIRRORS = frozenset(  # metrics whose gaps are those of another one: of a share and of the rest of it
+    {
+        "false_negative_rate",
+        "true_negative_rate",
+        "false_discovery_rate",
+        "false_omission_rate",
+        "error_rate",
+        "demographic_parity",
+        "equal_opportunity",
+        "predictive_parity",
+        "overall_accuracy_equality",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +447,15 @@ def place(where: dict[str, str]) -> str:
     return ", ".join(_one_place(k, v) for k, v in sorted(where.items())) or "everyone"
 
 
+PLACES: dict[str, str] = {
+    "attribute": "across {}",
+    "window": "in {}",
+    "threshold": "at threshold {}",
+    "component": "due to {}",
+}
+
+
 def _one_place(key: str, name: str) -> str:
-    if key == "attribute":
-        return f"across {plain(name)}"
+    if key in PLACES:
+        return PLACES[key].format(plain(name).replace("_", " ") if key == "component" else plain(name))
     return f"by {plain(name).replace('_', ' ')}" if key == "method" else f"{plain(key)} = {plain(name)}"

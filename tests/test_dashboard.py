@@ -239,6 +239,16 @@ def test_charts_take_the_colours_of_a_dark_page():
     assert "#14608f" not in json.dumps([p.spec for p in dark])
 
 
+def test_a_gap_across_combined_attributes_goes_with_either_of_them():
+    record = sample.binary()
+    both = Measure(
+        analysis="fairness", metric="accuracy", statistic="ratio", where={"attribute": "sex × origin"}, value=0.9, n=9
+    )
+    record = replace(record, measures=(*record.measures, both))
+    assert both in narrowed(record, ["sex", "origin"]).measures
+    assert both not in narrowed(record, ["sex"]).measures
+
+
 def test_a_narrowed_record_keeps_its_numbers():
     record = sample.binary()
     found = narrowed(record, ["sex"])

@@ -525,8 +525,8 @@ def test_data_without_identity_or_form_is_refused_with_the_reason(make, message)
         (lambda: from_tensors(torch.zeros(2, 2), torch.zeros(2, 3), task=TASK), "shape [2, 3]"),
         (lambda: from_tensors(torch.zeros(1, 2), None, task=TASK, groups={"sex": [None]}), "no value in any row"),
         (
-            lambda: code("age", range(1000)),
-            "1,000 different values, and groups may have 256; group the values into bands in the table first",
+            lambda: code("age", range(1001)),
+            "1,001 different values, and groups may have 1,000; group the values into bands in the table first",
         ),
         (lambda: code("g", ["a", 1]), "mixes types: 'a' is text, 1 is number"),
         (lambda: code("g", ["a"], ["a", " a"]), "two of them alike"),
@@ -730,11 +730,11 @@ def test_a_table_that_cannot_be_read_is_refused_in_one_line(case, frame):
 
 
 def test_many_values_are_answered_with_what_the_command_line_offers():
-    n = 1000
+    n = 1200
     table = pandas.DataFrame({"y": np.arange(n) % 2, "s": np.arange(n) / n, "t": np.arange(n) / 10})
     for kw, message in (
         ({"target": "y", "prediction": "s"}, "pass it as --score s"),
-        ({"target": "t", "prediction": "y"}, "'t' is not binary: its 1,000 labels are '0', '0.1'"),
+        ({"target": "t", "prediction": "y"}, "'t' is not binary: its 1,200 labels are '0', '0.1'"),
         ({"target": "t", "score": "s"}, "say which one is positive with --positive"),
         ({"target": "y", "score": "s", "sensitive": ["t"]}, "group the values into bands in the table first"),
     ):

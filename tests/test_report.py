@@ -382,6 +382,96 @@ def test_no_overlap_with_training_is_said_in_words():
     assert "none of them stand in the training data" in view.answer(record, "data")[0]
 
 
+def test_beside_a_gap_stands_what_chance_alone_would_show_on_every_page():
+    record = RECORDS["binary"]
+    for page in (PAGES["binary"], console.render(record), markdown.render(record)):
+        assert "By chance alone" in page
+        assert "0.5\u00a0points" in page
+    assert tiles(record)[1].text.endswith("Chance alone would show about 0.5\u00a0points.")
+
+
+def test_a_group_too_small_to_show_the_gap_seen_is_named():
+    (told,) = view.too_small(RECORDS["binary"])
+    assert "Overseas 海外 (6,075 rows) would have to differ by 7.1" in told
+    assert told in view.answer(RECORDS["binary"], "fairness")
+
+
+STATISTICS = sorted(set(words.STATISTICS) - {"value"})
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_every_statistic_is_told_in_a_sentence_that_names_metric_place_and_rows(statistic):
+    where = {"sex": "Female"} if statistic in ("impact_ratio", "pooled", "structured", "minimum_detectable") else {}
+    m = Measure(
+        analysis="fairness",
+        metric="true_positive_rate",
+        statistic=statistic,
+        where=where or {"attribute": "sex"},
+        value=0.04,
+        low=0.02,
+        high=0.07,
+        n=1_234,
+        details={"pair": ["Female", "Male"], "highest": "Male", "raw": 0.03, "controls": ["department"]},
+    )
+    told = sentences.measured(m)
+    assert re.search("true positive rate|is found", told.lower())
+    assert "sex" in told
+    assert "1,234" in told
+    assert told.endswith(".")
+    assert not re.search(r"[{}_]", told)
+
+
+def test_a_metric_means_the_same_on_a_page_and_in_the_analysis():
+    from gnomon.audit.fairness import metrics
+
+    for metric in metrics.METRICS:
+        known = words.METRICS[metric.name]
+        if metric.name != "balanced_accuracy":  # which performance measures over more than two classes too
+            assert known.meaning == metric.meaning
+        assert known.better == metric.better
+        assert known.share == (metric.is_share or metric.name == "balanced_accuracy")
+
+
+def four_fifths(**facts) -> str:
+    base = {"where": {"attribute": "sex"}, "attribute": "sex", "group": "Female", "highest": "Male", "ratio": 0.671}
+    base |= {"low": 0.637, "high": 0.706, "status": "exceeds", "passes": False, "failing_count": 1, "groups": 2}
+    base |= {"fisher": 1e-9, "deviations": 16.2, "own_flip": 295, "other_flip": -700, "n": 9}
+    return sentences.finding(Finding("f", "four_fifths", {**base, **facts})).replace("\u00a0", " ")
+
+
+def test_the_four_fifths_rule_is_told_as_a_screen_and_no_legal_finding():
+    told = four_fifths()
+    assert "67.1 % of that of the group Male, below four fifths (63.7 % to 70.6 %)" in told
+    assert "295 more selections in that group would turn this verdict" in told
+    assert told.endswith("no legal finding.")
+    assert "at or above four fifths" in four_fifths(passes=True, status="within", own_flip=-1)
+    assert "1 fewer selection in" in four_fifths(passes=True, status="within", own_flip=-1)
+
+
+def test_over_time_says_when_the_groups_could_be_told_apart_and_when_not():
+    facts = {"where": {"attribute": "sex"}, "metric": "selection_rate", "e_value": 920.8, "level": 0.95, "n": 12_000}
+    facts |= {"rejected_in": "2026-06", "p_value": 0.001, "threshold": 20.0, "windows": 12, "pair": ["f", "m"]}
+    told = sentences.finding(Finding("f", "over_time", facts))
+    assert "differs between the groups of sex, as was clear from 2026-06 on" in told
+    assert "e-value 921" in told
+    calm = sentences.finding(Finding("f", "over_time", {**facts, "e_value": 0.3, "rejected_in": None}))
+    assert "does not differ between the groups of sex as far as these rows can tell" in calm
+
+
+def test_gaps_that_mirror_another_and_those_of_windows_are_not_listed_twice():
+    record = RECORDS["binary"]
+    shared = {"analysis": "fairness", "statistic": "difference", "value": 0.5, "n": 9}
+    more = (
+        Measure(**shared, metric="false_negative_rate", where={"attribute": "sex"}),
+        Measure(**shared, metric="selection_rate", where={"attribute": "sex", "window": "2026-01"}),
+        Measure(**shared, metric="treatment_equality", where={"attribute": "sex"}),
+        Measure(**shared, metric="selection_rate", where={"attribute": "sex × origin"}),
+    )
+    found = view.group_gaps(replace(record, measures=(*record.measures, *more)))
+    assert found[:-1] == view.group_gaps(record)
+    assert found[-1].where == {"attribute": "sex × origin"}, "attributes come first, combinations after"
+
+
 def scrubbed(page: str) -> str:
     """A page without what fonts and drawing libraries decide, and without the style sheet."""
     page = re.sub(r"<svg.*?</svg>", "<svg/>", page, flags=re.DOTALL)

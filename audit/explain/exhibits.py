@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...models.batch import UNKNOWN
 from ...models.spec import Feature, Image, Tabular
 from ...models.subject import Subject
-from ...models.task import Binary, Regression, Task
+from ...models.task import Binary, Number, Regression, Task
 from ..record import Exhibit
 from .summary import Table
 
@@ -135,7 +135,7 @@ def _row(task: Task, shown: Shown, k: int, reason: str, *, raw: bool) -> dict[st
 
 
 def _label(task: Task, value: Any) -> str | float | None:
-    if isinstance(task, Regression):
+    if isinstance(task, Number):
         return float(value) if np.isfinite(value) else None
     return None if value == UNKNOWN else task.classes[int(value)]
 

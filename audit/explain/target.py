@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...models.subject import Subject
-from ...models.task import Binary, Multiclass, Output, Regression, Task
+from ...models.task import Binary, Multiclass, Output, Ranking, Regression, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ def quantity(task: Task, output: Output) -> Quantity:
     match task:
         case Regression():
             return Quantity("predicted value", task.unit)
+        case Ranking():
+            return Quantity("ranking score", "1")
         case Binary():
             return Quantity(("log-odds" if logits else "probability") + f" of {task.positive}", _unit(logits))
         case Multiclass():

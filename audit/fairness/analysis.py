@@ -1,25 +1,42 @@
-"""Group fairness: rates of each level, each pair of attributes, everyone; and their gaps. Loads no torch."""
+"""Group fairness: metrics of each level, each combination of attributes, everyone; and their gaps. Loads no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...models.batch import UNKNOWN, Batch
 from ...models.subject import Subject
-from ...models.task import Regression, Scores
-from ..analysis import HERE, Runtime, Section
+from ...models.task import Binary, Number, Scores
+from ..analysis import HERE, Runtime, Section, joined
 from ..criteria import Levels
 from ..findings import Finding
 from ..measure import Measure
 from ..messages import Message
 from ..record import Exhibit
-from ..state import Counts
-from . import rates
+from ..state import Columns, Counts
+from .conclusion import conclude
+from .context import Axes, Context
+from .numeric import conclusion as numeric
+from .plan import REPLICATES, Plan
 
 HEADLINE = "selection_rate"
+
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of the rows seen: how many of each kind, and where there are scores the rows themselves."""
+
+    counts: Counts
+    rows: Columns = field(default_factory=Columns)
+
+    def merge(self, other: Seen, /) -> Seen:
+        return Seen(self.counts.merge(other.counts), self.rows.merge(other.rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,43 +47,79 @@ class Fairness:
     everyone and in the record's limitations, never dropped.
 
     Attributes:
-        intersections: whether each pair of attributes is tabulated too.
+        replicates: resamples behind intervals that have no closed form; 0 for closed forms only.
+        seed: of the resamples.
+        minimum: a rate with a smaller denominator is shown as not measured; 0 for none.
+        depth: how many attributes a group may combine.
+        posterior: whether rates get the credible interval of a Dirichlet posterior in place of Wilson's.
+        standard: the rule whose tables are asked for: "nyc-ll144"; empty for none.
+        mitigate: methods of mitigation to try and measure; empty for none.
+        top: how many of a ranking count as selected; 0 for a tenth of it.
     """
 
-    intersections: bool = True
+    replicates: int = REPLICATES
+    seed: int = 0
+    minimum: int = 0
+    depth: int = 2
+    posterior: bool = False
+    standard: str = ""
+    mitigate: tuple[str, ...] = ()
+    top: int = 0
     name: str = "fairness"
 
-    def zero(self, subject: Subject, /) -> Counts:
-        return Counts.zero(_levels(subject))
+    def zero(self, subject: Subject, /) -> Seen:
+        return Seen(Counts.zero(_axes(subject).sizes))
 
-    def observe(self, subject: Subject, batch: Batch, scores: Scores, /) -> Counts:
-        if scores.decisions is None:
-            return self.zero(subject)
-        truth = np.full(len(batch), UNKNOWN) if batch.targets is None else batch.targets.astype(np.int64)
-        return Counts.of([*batch.groups.T, truth, scores.decisions], _levels(subject))
+    def observe(self, subject: Subject, batch: Batch, scores: Scores, /) -> Seen:
+        held = batch.groups[:, :0] if batch.controls is None else batch.controls
+        time = () if batch.windows is None else (batch.windows,)
+        codes = [*batch.groups.T, *held.T, *time, *_classes(subject, batch, scores)]
+        counts = Counts.of(codes, _axes(subject).sizes, batch.weights, batch.clusters)
+        return Seen(counts, _rows(subject, batch, scores))
 
-    def conclude(self, subject: Subject, state: Counts, levels: Levels, runtime: Runtime = HERE, /) -> Section:
-        if isinstance(subject.task, Regression):
-            return Section(limitations=(Message("not_for_task", {"analysis": self.name, "task": "regression"}),))
-        classes = subject.task.classes
-        measures = tuple(rates.measures(subject.people, classes, state, levels, intersections=self.intersections))
-        return Section(
-            measures=measures,
-            exhibits=(_counts_exhibit(subject, state),),
-            findings=tuple(_largest_gaps(measures)),
-            limitations=tuple(_limitations(subject, state)),
+    def plan(self, levels: Levels) -> Plan:
+        """The settings with the levels of an audit."""
+        own = {name: getattr(self, name) for name in Plan.__dataclass_fields__ if name != "levels"}
+        return Plan(levels, **own)
+
+    def conclude(self, subject: Subject, state: Seen, levels: Levels, runtime: Runtime = HERE, /) -> Section:
+        plan = self.plan(levels)
+        if isinstance(subject.task, Number):
+            return numeric.conclude(subject, state.rows, plan)
+        found = conclude(Context(_axes(subject), state.counts, plan, state.rows))
+        own = Section(
+            exhibits=(_counts_exhibit(subject, state.counts),),
+            limitations=tuple(_limitations(subject, state.counts, self.depth)),
         )
+        largest = tuple(_largest_gaps(found.measures))
+        return joined([replace(found, findings=(*found.findings, *largest)), own])
 
 
-def _levels(subject: Subject) -> list[int]:
-    if isinstance(subject.task, Regression):
-        return []
-    classes = len(subject.task.classes)
-    # decisions are never unknown, but every axis has a place for what is
-    return [*(len(a.levels) for a in subject.people), classes, classes]
+def _axes(subject: Subject) -> Axes:
+    classes = () if isinstance(subject.task, Number) else subject.task.classes
+    return Axes(subject.people, classes, subject.controls, subject.window)
 
 
-def _limitations(subject: Subject, state: Counts) -> Iterator[Message]:
+def _classes(subject: Subject, batch: Batch, scores: Scores) -> tuple[Codes, Codes]:
+    """Truth and decision of each row as codes of the classes; where there are none, rows are counted by group alone."""
+    nothing = np.full(len(batch), UNKNOWN)
+    if isinstance(subject.task, Number) or scores.decisions is None:
+        return nothing, nothing
+    return nothing if batch.targets is None else batch.targets.astype(np.int64), scores.decisions
+
+
+def _rows(subject: Subject, batch: Batch, scores: Scores) -> Columns:
+    """What the single rows tell beyond their counts, where they have one number each: a score, or a value predicted."""
+    if scores.values is None or not isinstance(subject.task, Binary | Number):
+        return Columns()
+    blank = np.full(len(batch), np.nan if isinstance(subject.task, Number) else UNKNOWN)
+    truth = blank if batch.targets is None else batch.targets
+    columns = {"score": scores.values, "truth": truth, "groups": batch.groups}
+    more = {"decision": scores.decisions, "weight": batch.weights, "cluster": batch.clusters, "query": batch.queries}
+    return Columns.of(batch.rows, **columns, **{name: column for name, column in more.items() if column is not None})
+
+
+def _limitations(subject: Subject, state: Counts, depth: int) -> Iterator[Message]:
     total = int(state.counts.sum())
     if not subject.people:
         yield Message("no_people")
@@ -80,21 +133,30 @@ def _limitations(subject: Subject, state: Counts) -> Iterator[Message]:
     unlabelled = int(state.marginal(len(state.shape) - 2)[-1])
     if unlabelled:
         yield Message("unknown_label", {"count": unlabelled, "n": total})
-    if len(subject.people) > 2:
-        yield Message("intersections_left_out")
+    if len(subject.people) > depth:
+        yield Message("intersections_left_out", {"depth": depth})
 
 
 def _counts_exhibit(subject: Subject, state: Counts) -> Exhibit:
-    assert not isinstance(subject.task, Regression)
-    people = [{"name": a.name, "levels": list(a.levels)} for a in subject.people]
-    data = {"attributes": people, "classes": list(subject.task.classes), "cells": state.cells()}
+    axes = _axes(subject)
+    window = () if axes.window is None else (axes.window,)
+    described = [
+        [{"name": a.name, "levels": list(a.levels)} for a in some] for some in (axes.people, axes.controls, window)
+    ]
+    data = {
+        "attributes": described[0],
+        "controls": described[1],
+        "window": described[2],
+        "classes": list(axes.classes),
+        "cells": state.cells(),
+    }
     return Exhibit("fairness", "counts", data)
 
 
 def _largest_gaps(measures: tuple[Measure, ...]) -> Iterator[Finding]:
     """The gap in selection of each attribute, as an unjudged finding: what a reader wants to know first."""
     for place, m in enumerate(measures):
-        if (m.metric, m.statistic) != (HEADLINE, "difference") or m.value is None or "class" in m.where:
+        if (m.metric, m.statistic) != (HEADLINE, "difference") or m.value is None or set(m.where) != {"attribute"}:
             continue
         parameters = {
             "attribute": m.where["attribute"],

@@ -1,23 +1,26 @@
-"""A table of groups × truth × decision with its labels, for those who have arrays and no model. Loads no torch."""
+"""Groups × truth × decision of plain arrays, with labels, for those who have arrays and no model. Loads no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...models.batch import UNKNOWN
-from ...models.data import group_codes
 from ...models.errors import DataError
-from ...models.labels import code, text
-from ...models.spec import Attribute
+from ...models.labels import cluster_names, row_weights
+from ...models.roles import Roles
 from .. import state
 from ..criteria import Levels
 from ..measure import Measure
-from . import rates
+from . import arrays, rates, storage, streaming, tensors
+from .conclusion import conclude
+from .context import Axes, Context
+from .merging import moved, recoded, united
+from .plan import REPLICATES, Plan
 
 if TYPE_CHECKING:
     import pandas
@@ -30,20 +33,20 @@ class Counts:
     Counts of parts merge into the counts of the whole, whatever levels each part happened to hold.
 
     Attributes:
-        people: the attributes and their levels.
-        classes: (negative, positive), as the target names them.
-        table: attributes × truth × decision; the last place of each axis is for what is not known.
+        axes: the attributes, controls and classes, with their levels.
+        table: people × controls × window × truth × decision; the last place of each axis is for what is not known.
+        rows: scores, labels and groups of the single rows, where scores were given; else without columns.
 
     Example:
         >>> counts = Counts.from_arrays([1, 0, 1, 0], [1, 0, 0, 0], {"sex": ["f", "f", "m", "m"]})
-        >>> found = counts.frame()
+        >>> found = counts.frame(replicates=0)
         >>> found[(found.metric == "selection_rate") & (found.statistic == "difference")].value.item()
         0.5
     """
 
-    people: tuple[Attribute, ...]
-    classes: tuple[str, str]
+    axes: Axes
     table: state.Counts
+    rows: state.Columns = field(default_factory=state.Columns)
 
     @classmethod
     def from_arrays(
@@ -54,84 +57,162 @@ class Counts:
         *,
         levels: Mapping[str, Sequence[str]] | None = None,
         positive: object = 1,
+        scores: Any = None,
+        threshold: float = 0.5,
+        weights: Any = None,
+        clusters: Any = None,
+        controls: Mapping[str, Any] | None = None,
+        windows: Any = None,
     ) -> Counts:
         """Count rows.
 
         Args:
-            target: [n] true labels; None, NaN and blank are unknown.
-            prediction: [n] decisions, in the same words.
+            target: [n] true labels; None, NaN and blank are unknown. None: only what needs no label is measured.
+            prediction: [n] decisions, in the same words; None where scores are given: positive from the threshold on.
             sensitive: attribute -> [n] labels; None, NaN and blank are unknown.
             levels: attribute -> its levels, where they are declared; a level without rows is then counted as empty.
-            positive: the positive label; every other one is negative.
+            positive: the positive label; every other one is negative. None: every label is a class of its own.
+            scores: [n] probabilities of the positive label.
+            threshold: from which score on a decision is positive.
+            weights: [n] how many rows of the population each stands for, 0 or more.
+            clusters: [n] names of what rows hang together in: a person, a household.
+            controls: control -> [n] labels, as for `sensitive`.
+            windows: [n] the time window of each row, as `gnomon.models.windows` makes them; None, NaN, blank: unknown.
+
+        Tensors of whole numbers on one device are counted there, and the table alone is copied to the host.
 
         Raises:
-            DataError: lengths differ, a decision is unknown, the positive label never occurs, a level is not declared.
+            DataError: lengths differ, a decision is unknown, the positive label never occurs, a level is not declared,
+                a weight is negative or all are 0, a score is no probability.
         """
-        truth, negative = _positive("target", target, positive)
-        decided, _ = _positive("prediction", prediction, positive)
-        if len(truth) != len(decided):
-            raise DataError(f"target has {len(truth)} rows and prediction {len(decided)}; give one of each a row")
-        if (decided == UNKNOWN).any():
-            row = int((decided == UNKNOWN).argmax())
-            raise DataError(f"prediction is blank at row {row}; every row needs a decision")
-        if not ((truth == 1).any() or (decided == 1).any()):
-            raise DataError(
-                f"the positive label '{text(positive)}' is neither in target nor in prediction; name another"
-            )
-        people, groups = group_codes(sensitive, len(truth), levels)
-        sizes = [*(len(attribute.levels) for attribute in people), 2, 2]
-        return cls(people, (negative, text(positive)), state.Counts.of([*groups.T, truth, decided], sizes))
+        given = {"target": target, "prediction": prediction, "scores": scores, "weights": weights}
+        n = arrays.length(**given, clusters=clusters, windows=windows)
+        bare = scores is None and weights is None and clusters is None and windows is None
+        if bare and tensors.together(target, prediction, sensitive, controls or {}):
+            return cls(*tensors.count(target, prediction, sensitive, controls or {}, levels, positive))
+        score = None if scores is None else arrays.probabilities(scores)
+        classes, truth, decided = arrays.classes(target, prediction, score, threshold, positive, n)
+        people, groups = arrays.groups(sensitive, n, levels)
+        held, strata = arrays.groups(controls or {}, n, levels)
+        arrays.apart(people, held)
+        time, periods = arrays.groups({} if windows is None else {"window": windows}, n, levels)
+        axes = Axes(people, classes, held, *time)
+        weight = None if weights is None else row_weights("weights", weights)
+        cluster = None if clusters is None else cluster_names("clusters", clusters)
+        table = state.Counts.of([*groups, *strata, *periods, truth, decided], axes.sizes, weight, cluster)
+        if score is None:
+            return cls(axes, table)
+        stacked = np.stack([codes.astype(np.int64) for codes in groups], 1) if groups else np.empty((n, 0), np.int64)
+        columns: dict[str, NDArray[Any]] = {"score": score, "truth": truth.astype(np.int64), "groups": stacked}
+        more = {"decision": decided.astype(np.int64), "weight": weight, "cluster": cluster}
+        columns |= {name: column for name, column in more.items() if column is not None}
+        return cls(axes, table, state.Columns.of(np.arange(n), **columns))
+
+    @classmethod
+    def from_file(
+        cls,
+        path: Path | str,
+        *,
+        sensitive: Sequence[str],
+        target: str | None = None,
+        prediction: str | None = None,
+        score: str | None = None,
+        levels: Mapping[str, Sequence[str]] | None = None,
+        positive: object = 1,
+        threshold: float = 0.5,
+        weight: str | None = None,
+        cluster: str | None = None,
+        control: Sequence[str] = (),
+        window: str | None = None,
+        every: str | None = None,
+        threads: int = 0,
+    ) -> Counts:
+        """Count a Parquet, CSV or TSV file in pieces: memory does not grow with the number of rows.
+
+        Single rows are not kept, so what needs every score is not measured.
+
+        Args:
+            path: the file; the values of a CSV stay text, as `gnomon.models.tables.read_table` has it.
+            sensitive: columns of sensitive attributes.
+            target: column of labels; prediction: of decisions; score: of probabilities instead of decisions.
+            levels: attribute -> its levels, where they are declared.
+            positive: the positive label; None: every label is a class of its own.
+            threshold: from which score on a decision is positive.
+            weight, cluster, control, window: columns of these.
+            every: "day", "week", "month", "quarter" or "year", where the window's column holds times.
+            threads: how many pieces are counted at once; 0 for one a processor.
+
+        Raises:
+            DataError: the file cannot be read so.
+        """
+        roles = Roles(
+            target,
+            prediction,
+            score,
+            tuple(sensitive),
+            weight,
+            cluster,
+            tuple(control),
+            window,
+            every,
+            kind="multiclass" if positive is None else "binary",
+        )
+        options = {"levels": levels, "positive": positive, "threshold": threshold, "threads": threads}
+        return cls(*streaming.count(path, roles, **options))
 
     def merge(self, other: Counts, /) -> Counts:
         """The counts of both parts; levels are united by their names, in order of the name.
 
         Raises:
-            DataError: the parts have other attributes or another positive label.
+            DataError: the parts have other attributes, controls or classes.
         """
-        mine, theirs = [a.name for a in self.people], [a.name for a in other.people]
-        if mine != theirs or self.classes[1] != other.classes[1]:
-            raise DataError(
-                f"counts of {mine} with positive '{self.classes[1]}' and of {theirs} with '{other.classes[1]}' "
-                f"do not merge; count the same attributes and the same label"
-            )
-        pairs = zip(self.people, other.people, strict=True)
-        people = tuple(a if a == b else Attribute(a.name, _united(a.levels, b.levels)) for a, b in pairs)
-        classes = self.classes if self.classes == other.classes else (f"not {self.classes[1]}", self.classes[1])
-        return Counts(people, classes, _moved(self, people).merge(_moved(other, people)))
+        axes = united(self.axes, other.axes)
+        mine, theirs = (moved(part.table, part.axes, axes) for part in (self, other))
+        if (mine.weights is None) != (theirs.weights is None) or (mine.clusters is None) != (theirs.clusters is None):
+            raise DataError("one part has weights or clusters and the other has none; count both the same way")
+        rows = recoded(self.rows, self.axes, axes).merge(recoded(other.rows, other.axes, axes, self.rows.next))
+        return Counts(axes, mine.merge(theirs), rows)
 
-    def measures(self, level: float = 0.95, *, intersections: bool = True) -> tuple[Measure, ...]:
-        """Every rate and every gap, with intervals at that level."""
-        found = rates.measures(self.people, self.classes, self.table, Levels(level), intersections=intersections)
-        return tuple(found)
+    def dump(self, path: Path | str) -> Path:
+        """Write the counts to a file of safetensors, whole or not at all; `Counts.load` reads it.
 
-    def frame(self, level: float = 0.95) -> pandas.DataFrame:
+        Raises:
+            DataError: the file cannot be written.
+        """
+        return storage.dump(path, self.axes, self.table, self.rows)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Counts:
+        """The counts that `dump` wrote; reading runs no code.
+
+        Raises:
+            DataError: no such file, another format, or damage.
+        """
+        return cls(*storage.load(path))
+
+    def context(self, level: float = 0.95, replicates: int = REPLICATES, seed: int = 0, **plan: Any) -> Context:
+        """What the parts of the analysis are given; `plan` as in `Plan`."""
+        return Context(self.axes, self.table, Plan(Levels(level), replicates, seed, **plan), self.rows)
+
+    def measures(
+        self, level: float = 0.95, replicates: int = REPLICATES, seed: int = 0, **plan: Any
+    ) -> tuple[Measure, ...]:
+        """Every metric, gap and test, with intervals at that level; `replicates=0` for closed forms only."""
+        return conclude(self.context(level, replicates, seed, **plan)).measures
+
+    def frame(self, level: float = 0.95, replicates: int = REPLICATES, seed: int = 0, **plan: Any) -> pandas.DataFrame:
         """The measures as a tidy frame: a row a measure, the columns of `Measure`."""
-        import pandas
+        return _tidy(self.measures(level, replicates, seed, **plan))
 
-        rows = [asdict(measure) for measure in self.measures(level)]
-        return pandas.DataFrame(rows, columns=list(Measure.__dataclass_fields__))
-
-
-def _positive(name: str, values: Any, positive: object) -> tuple[NDArray[np.int64], str]:
-    """[n] 1 where a label is the positive one, 0 where it is another, `UNKNOWN` where there is none."""
-    coded = code(name, values, most=None)
-    wanted = text(positive)
-    table = np.array([*(int(level == wanted) for level in coded.levels), UNKNOWN], dtype=np.int64)
-    others = [level for level in coded.levels if level != wanted]
-    return table[coded.codes], others[0] if len(others) == 1 else f"not {wanted}"
+    def rates(self, level: float = 0.95, **plan: Any) -> pandas.DataFrame:
+        """As `frame`, the metrics of everyone and of each group alone: what takes a few milliseconds."""
+        context = self.context(level, 0, **plan)
+        groups = (*context.everyone, *context.groupings)
+        return _tidy([measure for each in groups for measure in rates.measures(each, context.plan)])
 
 
-def _united(mine: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted({*mine, *theirs}))
+def _tidy(measures: Sequence[Measure]) -> pandas.DataFrame:
+    import pandas
 
-
-def _moved(counts: Counts, people: tuple[Attribute, ...]) -> state.Counts:
-    """The same counts over the united levels; what is not known stays last."""
-    codes = [np.array(axis) for axis in np.unravel_index(counts.table.keys, counts.table.shape)]
-    for axis, (old, new) in enumerate(zip(counts.people, people, strict=True)):
-        places = np.array([*(new.levels.index(level) for level in old.levels), len(new.levels)])
-        codes[axis] = places[codes[axis]]
-    shape = tuple(len(attribute.levels) + 1 for attribute in people) + counts.table.shape[len(people) :]
-    keys = np.ravel_multi_index(codes, shape).astype(np.int64)
-    order = np.argsort(keys)
-    return state.Counts(shape, keys[order], counts.table.counts[order])
+    names = list(Measure.__dataclass_fields__)
+    return pandas.DataFrame({name: [getattr(measure, name) for measure in measures] for name in names})

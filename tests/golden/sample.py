@@ -203,7 +203,30 @@ def _fairness() -> list[Measure]:
     places = [{}, *({a: level} for a, levels in LEVELS.items() for level in levels)]
     places += [{"sex": s, "origin": o} for s, o in product(*LEVELS.values())]
     found = [_rate(metric, _cells(**where), where) for metric in RATES for where in places]
-    return found + [gap for metric in RATES for a in LEVELS for gap in _gaps(metric, a, found)]
+    found += [gap for metric in RATES for a in LEVELS for gap in _gaps(metric, a, found)]
+    return [*found, *_beside()]
+
+
+def _beside() -> list[Measure]:
+    """What chance alone would show, who is too small to tell, and what the four-fifths rule says."""
+    shared = {"analysis": "fairness", "metric": "selection_rate", "n": 41_084}
+    exact = {"exact": True}
+    return [
+        Measure(**shared, statistic="expected_by_chance", where={"attribute": "sex"}, value=0.0046, details=exact),
+        Measure(**shared, statistic="expected_by_chance", where={"attribute": "origin"}, value=0.0059, details=exact),
+        Measure(
+            analysis="fairness",
+            metric="selection_rate",
+            statistic="minimum_detectable",
+            where={"origin": "Overseas 海外"},
+            value=0.0712,
+            n=6_075,
+            details=exact,
+        ),
+        Measure(
+            analysis="fairness", metric="four_fifths_rule", where={"sex": "Female"}, value=0.0, n=13_759, details=exact
+        ),
+    ]
 
 
 def _gaps(metric: str, attribute: str, found: list[Measure]) -> list[Measure]:
@@ -354,12 +377,68 @@ def _exhibits() -> tuple[Exhibit, ...]:
             "score_histogram",
             {"edges": [k / 20 for k in range(21)], "counts": [4000 - 300 * k + 14 * k * k for k in range(20)]},
         ),
+        *_rules(),
         Exhibit(
             "explanations",
             "attribution_rows",
             {"method": "integrated_gradients", "explained": "logit of granted", "rows": [_row(k) for k in range(4)]},
         ),
     )
+
+
+def _rules() -> tuple[Exhibit, ...]:
+    """The four-fifths rule and Local Law 144 by sex, and three months of it."""
+    cells = [_cells(sex=name) for name in ("Female", "Male")]
+    n, x = [sum(c) for c in cells], [c[1] + c[3] for c in cells]
+    rate = [k / m for k, m in zip(x, n, strict=True)]
+    ratio = [rate[0] / rate[1], 1.0, None]
+    nobody = {"n": [*n, 0], "selected": [*x, 0]}
+    screened = {
+        "group": list(LEVELS["sex"]),
+        **nobody,
+        "rate": [*rate, None],
+        "ratio": ratio,
+        "low": [ratio[0] * 0.95, 1.0, None],
+        "high": [ratio[0] * 1.05, 1.0, None],
+        "passes": [False, True, None],
+        "status": ["exceeds", "within", "inconclusive"],
+        "fisher": [1e-9, None, None],
+        "deviations": [44.1, None, None],
+        "own_flip": [1_903, None, None],
+        "other_flip": [-4_718, None, None],
+        "ratio_to_largest": ratio,
+        "ratio_to_everyone": [0.45, 1.27, None],
+        "highest": "Male",
+        "largest": "Male",
+        "level": 0.95,
+    }
+    law = {
+        "category": list(LEVELS["sex"]),
+        **nobody,
+        "selection_rate": [*rate, None],
+        "impact_ratio": ratio,
+        "impact_ratio_without_small": ratio,
+        "small": [False, False, True],
+        "unknown": 213,
+        "highest": "Male",
+        "highest_without_small": "Male",
+        "small_below": 0.02,
+        "median": None,
+    }
+    months = {
+        "metric": "selection_rate",
+        "windows": ["2026-01", "2026-02", "2026-03"],
+        "groups": ["Female", "Male"],
+        "rates": [[0.09, 0.1, None], [0.28, 0.3, 0.29]],
+        "n": [[4_000, 5_000, 0], [9_000, 9_000, 9_325]],
+        "log10_wealth": [0.4, 1.6, 1.6],
+        "threshold": 20.0,
+        "rejected_in": "2026-02",
+        "p_value": 0.025,
+        "bets": 4_096,
+    }
+    kinds = {"four_fifths": screened, "local_law_144": law, "monitoring": months}
+    return tuple(Exhibit("fairness", kind, data, {"attribute": "sex"}) for kind, data in kinds.items())
 
 
 def _row(k: int) -> dict:

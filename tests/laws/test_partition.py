@@ -1,6 +1,7 @@
 """However the rows are cut into batches, shuffled or sharded: given the same scores, an audit says the same."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import reduce
 from itertools import pairwise
 
@@ -22,6 +23,10 @@ FEATURES = Tabular((Feature("age", 0, (0,)), Feature("debt", 0, (1,)), Feature("
 TASKS = {"binary": Binary(), "multiclass": Multiclass(("low", "mid", "high")), "regression": Regression()}
 
 
+CONTROLS = (Attribute("dept", ("x", "y")),)
+WINDOW = Attribute("when", ("2023", "2024", "2025"))
+
+
 class Rows:
     people = PEOPLE
     split = "test"
@@ -34,13 +39,20 @@ class Rows:
         return iter(())
 
 
-def subject(task):
+class Surveyed(Rows):
+    """Rows that weigh, hang together, and have controls and a time."""
+
+    controls = CONTROLS
+    window = WINDOW
+
+
+def subject(task, data=None):
     torch.manual_seed(0)
     model = nn.Linear(3, 3 if isinstance(task, Multiclass) else 1)
     output = {Binary: "logit", Multiclass: "logits", Regression: "value"}[type(task)]
     reference = {"sex": {"f": 0.5, "m": 0.5}}
     return Subject(
-        name="s", data=Rows(), task=task, model=model, output=output, inputs=(FEATURES,), reference=reference
+        name="s", data=data or Rows(), task=task, model=model, output=output, inputs=(FEATURES,), reference=reference
     )
 
 
@@ -69,14 +81,28 @@ def piece(rows, everything):
     return batch, Scores(values[rows], None if decisions is None else decisions[rows])
 
 
+def surveyed(rows, everything):
+    """The same rows with weights, clusters, controls and windows."""
+    rng = np.random.default_rng(2)
+    more = {
+        "weights": rng.integers(0, 5, N) / 3,
+        "clusters": rng.integers(0, 9, N).astype(np.uint64),
+        "controls": rng.integers(-1, 2, (N, 1)),
+        "windows": rng.integers(-1, 3, N),
+        "queries": rng.integers(0, 9, N).astype(np.uint64),
+    }
+    batch, scores = piece(rows, everything)
+    return replace(batch, **{name: values[batch.rows] for name, values in more.items()}), scores
+
+
 def analyses():
     return {a.name: a for a in standard() if a.name != "energy"}  # energy measures time, which never repeats
 
 
-def conclude(task, name, pieces, *, tree=False):
-    analysis, about = analyses()[name], subject(task)
+def conclude(task, name, pieces, *, tree=False, data=None, cut=piece):
+    analysis, about = analyses()[name], subject(task, data)
     everything = population(task)
-    states = [analysis.observe(about, *piece(rows, everything)) for rows in pieces if len(rows)]
+    states = [analysis.observe(about, *cut(rows, everything)) for rows in pieces if len(rows)]
     if tree:  # another association than from left to right
         half = len(states) // 2
         parts = [reduce(lambda a, b: a.merge(b), part, analysis.zero(about)) for part in (states[half:], states[:half])]
@@ -113,6 +139,35 @@ def test_measures_do_not_depend_on_the_cut(task, name):
         assert_same(conclude(task, name, pieces, tree=tree), whole)
 
     law()
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_rows_that_weigh_hang_together_and_have_a_time_may_be_cut_too(task):
+    def whole(pieces, **how):
+        return conclude(task, "fairness", pieces, data=Surveyed(), cut=surveyed, **how)
+
+    order = np.random.default_rng(3).permutation(N)
+    expected = whole([range(N)])
+    for parts in (1, 4, 13):
+        assert_same(whole(np.array_split(order, parts), tree=parts > 4), expected)
+
+
+def test_the_seal_of_the_data_knows_weights_clusters_controls_and_windows():
+    task = TASKS["binary"]
+    about, everything = subject(task, Surveyed()), population(task)
+
+    def seal(pieces, cut):
+        seen = [observe(about, [], *cut(rows, everything), lambda name: nullcontext()) for rows in pieces]
+        return reduce(lambda a, b: a.merge(b), seen).ledger.close(about, given=False)[0]
+
+    whole = seal([range(N)], surveyed)
+    assert seal([range(20, N), range(20)], surveyed) == whole
+
+    def heavier(rows, everything):
+        batch, scores = surveyed(rows, everything)
+        return replace(batch, weights=batch.weights + 1), scores
+
+    assert seal([range(N)], heavier) != whole
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)

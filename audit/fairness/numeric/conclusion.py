@@ -1,0 +1,64 @@
+"""Fairness of tasks whose output is a number: rows are kept one by one, for there are no counts. Loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....models.spec import Attribute
+from ....models.subject import Subject
+from ....models.task import Ranking, Regression
+from ...analysis import Section, joined
+from ...messages import Message
+from ...state import Columns
+from ..plan import Plan
+from . import ranking, regression
+
+
+def conclude(subject: Subject, rows: Columns, plan: Plan) -> Section:
+    """Everything that is measured of a regression's or a ranking's groups, and what it cannot claim.
+
+    Args:
+        rows: score [n], truth [n] (NaN = no label), groups [n, attributes] and, where there are any, weight, cluster,
+            query.
+    """
+    match subject.task:
+        case Regression(unit=unit):
+            found = regression.section(subject.people, rows, plan, unit)
+        case Ranking(top=top):
+            found = ranking.section(subject.people, rows, plan, plan.top or top)
+        case _:
+            raise TypeError(f"{type(subject.task).__name__} is no task of numbers")
+    return joined([found, Section(limitations=tuple(_limitations(subject, rows, plan)))])
+
+
+def _limitations(subject: Subject, rows: Columns, plan: Plan) -> Iterator[Message]:
+    if not subject.people:
+        yield Message("no_people")
+    numbers, columns = rows.sorted()
+    total = len(numbers)
+    if total:
+        for axis, attribute in enumerate(subject.people):
+            yield from _of_attribute(attribute, columns["groups"][:, axis], total)
+        unlabelled = int(np.isnan(columns["truth"]).sum())
+        if unlabelled:
+            yield Message("unknown_label", {"count": unlabelled, "n": total})
+    if len(subject.people) > plan.depth:
+        yield Message("intersections_left_out", {"depth": plan.depth})
+    kind = type(subject.task).__name__.lower()
+    if subject.controls:
+        names = ", ".join(attribute.name for attribute in subject.controls)
+        yield Message("not_held_fixed", {"controls": names, "task": kind})
+    if "weight" in columns and isinstance(subject.task, Ranking):
+        yield Message("weights_left_out", {"task": kind})
+
+
+def _of_attribute(attribute: Attribute, codes: NDArray[np.int64], total: int) -> Iterator[Message]:
+    unknown = int((codes < 0).sum())
+    if unknown:
+        yield Message("unknown_group", {"count": unknown, "n": total, "attribute": attribute.name})
+    for code, level in enumerate(attribute.levels):
+        if not (codes == code).any():
+            yield Message("empty_level", {"attribute": attribute.name, "level": level})
