@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .engine import run, standard
     from .explain.analysis import Explanations
     from .fairness.analysis import Fairness
-    from .fairness.flips import Flips
+    from .fairness.counterfactual.flips import Flips
     from .findings import Finding, Verdict
     from .measure import Measure
     from .performance import Performance
@@ -38,7 +38,7 @@ _HOMES = {
     "Explanations": "explain.analysis",
     "Fairness": "fairness.analysis",
     "Finding": "findings",
-    "Flips": "fairness.flips",
+    "Flips": "fairness.counterfactual.flips",
     "Measure": "measure",
     "Performance": "performance",
     "Record": "record",

@@ -17,14 +17,14 @@ from typing import Any
 
 import numpy as np
 from gnomon.audit.fairness import Counts
-from gnomon.audit.fairness.bands import resample
-from gnomon.audit.fairness.gaps import difference, ratio
-from gnomon.audit.fairness.groups import Groups
-from gnomon.audit.fairness.metrics import BY_NAME
-from gnomon.audit.fairness.pairs import compared
-from gnomon.audit.fairness.plan import Plan
-from gnomon.audit.fairness.resampling import of_cells
-from gnomon.audit.fairness.shares import parts, values
+from gnomon.audit.fairness.comparison.bands import resample
+from gnomon.audit.fairness.comparison.gaps import difference, ratio
+from gnomon.audit.fairness.comparison.pairs import compared
+from gnomon.audit.fairness.comparison.resampling import of_cells
+from gnomon.audit.fairness.table.groups import Groups
+from gnomon.audit.fairness.table.metrics import BY_NAME
+from gnomon.audit.fairness.table.plan import Plan
+from gnomon.audit.fairness.table.shares import parts, values
 from gnomon.audit.intervals import koopman, newcombe, score_difference, wilson
 from scipy.stats import binom
 

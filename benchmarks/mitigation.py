@@ -36,8 +36,8 @@ def trade_off():
     """(name, accuracy, selection-rate gap) of each method, all on one held-out half."""
     import torch
     from gnomon import audit
-    from gnomon.audit.fairness.halves import first_half
-    from gnomon.audit.fairness.refits import Method, reduce
+    from gnomon.audit.fairness.mitigation.halves import first_half
+    from gnomon.audit.fairness.mitigation.refits import Method, reduce
     from gnomon.models import Binary, Subject, frames
     from gnomon.models.datasets import simulated
     from gnomon.models.penalty import RateGap
@@ -100,8 +100,8 @@ def _of(record):
 
 def speed() -> float:
     """How many times as fast our thresholds are found as fairlearn's, on 10⁵ rows and two groups."""
-    from gnomon.audit.fairness.borrowed import threshold_optimizer
-    from gnomon.audit.fairness.thresholds import group_thresholds
+    from gnomon.audit.fairness.mitigation.borrowed import threshold_optimizer
+    from gnomon.audit.fairness.mitigation.thresholds import group_thresholds
 
     draw = np.random.default_rng(0)
     group = draw.integers(0, 2, 100_000)

@@ -9,7 +9,9 @@ import time
 from itertools import product
 
 import numpy as np
-from gnomon.audit.fairness import Counts, bounds, detectable, discovery, effects, pooling, structured
+from gnomon.audit.fairness import Counts
+from gnomon.audit.fairness.comparison import bounds
+from gnomon.audit.fairness.small import detectable, discovery, effects, pooling, structured
 from scipy.stats import beta
 
 POOLS = ((8, 1e9, 5, 100), (8, 50, 5, 100), (30, 20, 2, 60), (4, 30, 10, 300), (6, 5, 10, 300), (12, 300, 5, 300))

@@ -12,14 +12,15 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from gnomon.audit.fairness import Counts, gaps, permutation
-from gnomon.audit.fairness.bands import resample
-from gnomon.audit.fairness.gaps import difference, ratio
-from gnomon.audit.fairness.groups import Groups
-from gnomon.audit.fairness.pairs import compared
-from gnomon.audit.fairness.plan import Plan
-from gnomon.audit.fairness.resampling import draws
-from gnomon.audit.fairness.shares import parts, values
+from gnomon.audit.fairness import Counts
+from gnomon.audit.fairness.comparison import gaps, permutation
+from gnomon.audit.fairness.comparison.bands import resample
+from gnomon.audit.fairness.comparison.gaps import difference, ratio
+from gnomon.audit.fairness.comparison.pairs import compared
+from gnomon.audit.fairness.comparison.resampling import draws
+from gnomon.audit.fairness.table.groups import Groups
+from gnomon.audit.fairness.table.plan import Plan
+from gnomon.audit.fairness.table.shares import parts, values
 
 GROUPS, REPLICATES, TIMES = 40, 10_000, 5
 FAIRLEARN_ROWS, FAIRLEARN_BOOT = 1_000_000, 2

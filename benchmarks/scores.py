@@ -14,9 +14,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
-from gnomon.audit.fairness import Counts, estimates, scores, sweep
-from gnomon.audit.fairness.histogram import Histogram
-from gnomon.audit.fairness.steps import Scored, Steps
+from gnomon.audit.fairness import Counts
+from gnomon.audit.fairness.scores import estimates, scores, sweep
+from gnomon.audit.fairness.scores.histogram import Histogram
+from gnomon.audit.fairness.scores.steps import Scored, Steps
 
 ROWS, GROUPS, REPEATS = 1_000_000, 40, 5
 T = TypeVar("T")

@@ -72,8 +72,8 @@ class Wishes:
 
 def _require_known(fairness: Fairness) -> None:
     """See that a rule and methods of mitigation are known before a table is read for them."""
-    from ..audit.fairness.mitigation import METHODS
-    from ..audit.fairness.standards import STANDARDS
+    from ..audit.fairness.mitigation.mitigation import METHODS
+    from ..audit.fairness.standards.standards import STANDARDS
 
     for option, given, known in (
         ("standard", (fairness.standard,), STANDARDS),

@@ -5,8 +5,9 @@ import csv
 import numpy as np
 import pytest
 from gnomon.audit import Record
-from gnomon.audit.fairness import Counts, conditional
-from gnomon.audit.fairness.mantel_haenszel import cochran_mantel_haenszel
+from gnomon.audit.fairness import Counts
+from gnomon.audit.fairness.conditional import conditional
+from gnomon.audit.fairness.conditional.mantel_haenszel import cochran_mantel_haenszel
 from gnomon.reports import cli, sentences, svg
 from gnomon.reports.charts import charts
 from hypothesis import given, settings

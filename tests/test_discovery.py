@@ -6,8 +6,9 @@ import json
 
 import numpy as np
 import pytest
-from gnomon.audit.fairness import Counts, discovery
-from gnomon.audit.fairness.honest import halves
+from gnomon.audit.fairness import Counts
+from gnomon.audit.fairness.small import discovery
+from gnomon.audit.fairness.small.honest import halves
 from gnomon.reports import sentences, smallgroups
 from scipy.stats import chi2_contingency, fisher_exact
 from test_small_groups import record_with

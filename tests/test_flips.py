@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 import torch
 from gnomon import audit
-from gnomon.audit.fairness.flips import Flips, with_level
-from gnomon.audit.fairness.terms import SLOT, counterfactuals, flips_of_pairs, flips_of_texts, groups_from_terms
+from gnomon.audit.fairness.counterfactual.flips import Flips, with_level
+from gnomon.audit.fairness.counterfactual.terms import (
+    SLOT,
+    counterfactuals,
+    flips_of_pairs,
+    flips_of_texts,
+    groups_from_terms,
+)
 from gnomon.models import Binary, Feature, Multiclass, Regression, Subject, frames
 from gnomon.models.datasets import hatecheck, jigsaw_templates, simulated
 from gnomon.models.errors import DataError

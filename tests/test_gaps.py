@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from gnomon.audit.fairness import Counts, bands, gaps
-from gnomon.audit.fairness.metrics import BY_NAME, METRICS
-from gnomon.audit.fairness.pairs import compared
-from gnomon.audit.fairness.plan import Plan
-from gnomon.audit.fairness.shares import Shares
+from gnomon.audit.fairness import Counts
+from gnomon.audit.fairness.comparison import bands, gaps
+from gnomon.audit.fairness.comparison.pairs import compared
+from gnomon.audit.fairness.table.metrics import BY_NAME, METRICS
+from gnomon.audit.fairness.table.plan import Plan
+from gnomon.audit.fairness.table.shares import Shares
 from gnomon.audit.intervals import koopman, newcombe
 from hypothesis import given, settings
 from hypothesis import strategies as st

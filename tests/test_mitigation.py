@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from fairlearn.postprocessing import ThresholdOptimizer
 from gnomon import audit
-from gnomon.audit.fairness import Counts, borrowed, mitigation
-from gnomon.audit.fairness.changes import mean_change, paired_change, share_of
-from gnomon.audit.fairness.halves import first_half
-from gnomon.audit.fairness.refits import reduce
-from gnomon.audit.fairness.thresholds import Rule, Step, chances, drawn, group_thresholds
+from gnomon.audit.fairness import Counts
+from gnomon.audit.fairness.counterfactual.changes import mean_change, paired_change, share_of
+from gnomon.audit.fairness.mitigation import borrowed, mitigation
+from gnomon.audit.fairness.mitigation.halves import first_half
+from gnomon.audit.fairness.mitigation.refits import reduce
+from gnomon.audit.fairness.mitigation.thresholds import Rule, Step, chances, drawn, group_thresholds
 from gnomon.models import Binary, Subject, frames
 from gnomon.models.datasets import simulated
 from gnomon.models.errors import DataError, SubjectError

@@ -5,8 +5,8 @@ from itertools import product
 import numpy as np
 import pytest
 from gnomon.audit.fairness import Counts
-from gnomon.audit.fairness.betting import average, wealth
-from gnomon.audit.fairness.windows import over_time
+from gnomon.audit.fairness.monitoring.betting import average, wealth
+from gnomon.audit.fairness.monitoring.windows import over_time
 from gnomon.models.errors import DataError
 from hypothesis import given, settings
 from hypothesis import strategies as st

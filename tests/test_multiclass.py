@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from gnomon.audit.fairness import Counts, multiclass
+from gnomon.audit.fairness import Counts
+from gnomon.audit.fairness.comparison import multiclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, f1_score

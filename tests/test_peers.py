@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from fairlearn.metrics import MetricFrame, equal_opportunity_difference, selection_rate, true_positive_rate
-from gnomon.audit.fairness import Counts, inequality
+from gnomon.audit.fairness import Counts
+from gnomon.audit.fairness.comparison import inequality
 
 
 def frame(truth, decided, group, **plan):

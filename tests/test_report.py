@@ -422,7 +422,7 @@ def test_every_statistic_is_told_in_a_sentence_that_names_metric_place_and_rows(
 
 
 def test_a_metric_means_the_same_on_a_page_and_in_the_analysis():
-    from gnomon.audit.fairness import metrics
+    from gnomon.audit.fairness.table import metrics
 
     for metric in metrics.METRICS:
         known = words.METRICS[metric.name]

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from gnomon.audit.fairness import Counts, scores
-from gnomon.audit.fairness.histogram import Histogram
+from gnomon.audit.fairness import Counts
+from gnomon.audit.fairness.scores import scores
+from gnomon.audit.fairness.scores.histogram import Histogram
 from gnomon.audit.record import Exhibit
 from gnomon.reports import palette, svg
 from gnomon.reports import scores as pictures

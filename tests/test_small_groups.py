@@ -7,8 +7,10 @@ import math
 
 import numpy as np
 import pytest
-from gnomon.audit.fairness import Counts, bounds, detectable, pooling, structured
-from gnomon.audit.fairness.headlines import HEADLINES, MANY
+from gnomon.audit.fairness import Counts
+from gnomon.audit.fairness.comparison import bounds
+from gnomon.audit.fairness.small import detectable, pooling, structured
+from gnomon.audit.fairness.table.headlines import HEADLINES, MANY
 from gnomon.audit.measure import Measure
 from gnomon.audit.record import Exhibit, Record
 from gnomon.reports import smallgroups

@@ -19,9 +19,9 @@ from ..messages import Message
 from ..record import Exhibit
 from ..state import Columns, Counts
 from .conclusion import conclude
-from .context import Axes, Context
 from .numeric import conclusion as numeric
-from .plan import REPLICATES, Plan
+from .table.context import Axes, Context
+from .table.plan import REPLICATES, Plan
 
 HEADLINE = "selection_rate"
 

@@ -6,29 +6,15 @@ from collections.abc import Iterator
 
 from ..analysis import Section, joined
 from ..measure import UNKNOWN_LEVEL, Measure
-from . import (
-    aggregates,
-    bounds,
-    conditional,
-    decomposition,
-    detectable,
-    differential,
-    discovery,
-    disparity,
-    four_fifths,
-    gaps,
-    inequality,
-    mitigation,
-    monitoring,
-    multiclass,
-    pooling,
-    rates,
-    scores,
-    standards,
-    structured,
-)
-from .context import Context, Part
-from .groups import unknown_level
+from .comparison import aggregates, bounds, differential, gaps, inequality, multiclass, rates
+from .conditional import conditional, decomposition, disparity
+from .mitigation import mitigation
+from .monitoring import monitoring
+from .scores import scores
+from .small import detectable, discovery, pooling, structured
+from .standards import four_fifths, standards
+from .table.context import Context, Part
+from .table.groups import unknown_level
 
 
 def conclude(context: Context) -> Section:

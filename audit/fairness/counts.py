@@ -16,11 +16,12 @@ from ...models.roles import Roles
 from .. import state
 from ..criteria import Levels
 from ..measure import Measure
-from . import arrays, rates, storage, streaming, tensors
+from .comparison import rates
 from .conclusion import conclude
-from .context import Axes, Context
-from .merging import moved, recoded, united
-from .plan import REPLICATES, Plan
+from .table import arrays, storage, streaming, tensors
+from .table.context import Axes, Context
+from .table.merging import moved, recoded, united
+from .table.plan import REPLICATES, Plan
 
 if TYPE_CHECKING:
     import pandas

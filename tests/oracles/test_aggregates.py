@@ -7,9 +7,16 @@ from math import log
 import numpy as np
 import pandas as pd
 import pytest
-from gnomon.audit.fairness import Counts, inequality
-from gnomon.audit.fairness.differential import differential_fairness
-from gnomon.audit.fairness.mantel_haenszel import breslow_day, cochran_mantel_haenszel, differences, ratios, sums
+from gnomon.audit.fairness import Counts
+from gnomon.audit.fairness.comparison import inequality
+from gnomon.audit.fairness.comparison.differential import differential_fairness
+from gnomon.audit.fairness.conditional.mantel_haenszel import (
+    breslow_day,
+    cochran_mantel_haenszel,
+    differences,
+    ratios,
+    sums,
+)
 from scipy.stats import chi2
 from statsmodels.stats.contingency_tables import StratifiedTable
 

@@ -7,12 +7,13 @@ from itertools import product
 import numpy as np
 import pytest
 from gnomon.audit.fairness import Counts
-from gnomon.audit.fairness.bounds import closest, measures, reach
-from gnomon.audit.fairness.detectable import minimum, power
-from gnomon.audit.fairness.effects import Design, fit, interaction, lasso, spread
-from gnomon.audit.fairness.metrics import BY_NAME
-from gnomon.audit.fairness.pooling import fit as pool
-from gnomon.audit.fairness.pooling import interval
+from gnomon.audit.fairness.comparison.bounds import closest, measures, reach
+from gnomon.audit.fairness.small.detectable import minimum, power
+from gnomon.audit.fairness.small.effects import Design, fit, interaction, lasso, spread
+from gnomon.audit.fairness.small.pooling import fit as pool
+from gnomon.audit.fairness.small.pooling import interval
+from gnomon.audit.fairness.table.metrics import BY_NAME
+from gnomon.audit.fairness.table.plan import Plan
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
@@ -209,7 +210,7 @@ def test_bounds_hold_every_gap_and_are_reached(table, tops, others):
     counts = Counts.from_arrays(None, decided, attribute, levels=levels)
     (groups,) = counts.context(replicates=0).groupings
     possible = np.broadcast_to(groups.unknown, groups.sums.shape)
-    ends = {m.statistic: m for m in measures(groups, possible) if m.metric == "selection_rate"}
+    ends = {m.statistic: m for m in measures(groups, possible, Plan()) if m.metric == "selection_rate"}
     gaps, ratios = [], []
     for way in dealt(len(lost), len(table)):
         one = np.array([pair[1] for pair in table], float)

@@ -10,7 +10,7 @@ from gnomon.audit import ranking
 from gnomon.audit.criteria import Levels
 from gnomon.audit.fairness.numeric import ranking as by_group
 from gnomon.audit.fairness.numeric.chance import Deal
-from gnomon.audit.fairness.plan import Plan
+from gnomon.audit.fairness.table.plan import Plan
 from gnomon.audit.performance import Performance
 from gnomon.audit.state import Columns
 from gnomon.models import Attribute, Batch, Ranking, Subject

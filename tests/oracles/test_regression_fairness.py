@@ -8,7 +8,7 @@ import pytest
 from gnomon.audit.fairness.numeric import regression, spreads
 from gnomon.audit.fairness.numeric.estimates import Estimates, difference, student
 from gnomon.audit.fairness.numeric.sample import Sample, Spread
-from gnomon.audit.fairness.plan import Plan
+from gnomon.audit.fairness.table.plan import Plan
 from gnomon.audit.state import Columns
 from gnomon.models import Attribute
 from hypothesis import given, settings

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from gnomon.audit.fairness import Counts, bands, chance, permutation, pool, resampling
-from gnomon.audit.fairness.metrics import BY_NAME
-from gnomon.audit.fairness.multiplicity import benjamini_hochberg, holm
-from gnomon.audit.fairness.plan import Plan
+from gnomon.audit.fairness import Counts
+from gnomon.audit.fairness.comparison import bands, chance, permutation, pool, resampling
+from gnomon.audit.fairness.comparison.multiplicity import benjamini_hochberg, holm
+from gnomon.audit.fairness.table.metrics import BY_NAME
+from gnomon.audit.fairness.table.plan import Plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import bootstrap, fisher_exact, multivariate_hypergeom

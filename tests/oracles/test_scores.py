@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from gnomon.audit import calibration, discrimination
-from gnomon.audit.fairness import Counts, abroca, binned, estimates, scores, spans, sweep
-from gnomon.audit.fairness.histogram import Histogram
-from gnomon.audit.fairness.steps import Scored
+from gnomon.audit.fairness import Counts
+from gnomon.audit.fairness.scores import abroca, binned, estimates, scores, spans, sweep
+from gnomon.audit.fairness.scores.histogram import Histogram
+from gnomon.audit.fairness.scores.steps import Scored
 from gnomon.audit.intervals import newcombe
 from gnomon.models.errors import DataError
 from scipy.stats import norm

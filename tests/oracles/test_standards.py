@@ -6,10 +6,10 @@ from itertools import product
 import numpy as np
 import pytest
 from gnomon.audit.fairness import Counts
-from gnomon.audit.fairness.four_fifths import passes, screen
-from gnomon.audit.fairness.impact import intervals, tally
-from gnomon.audit.fairness.local_law_144 import ratios
-from gnomon.audit.fairness.standards import STANDARDS
+from gnomon.audit.fairness.standards.four_fifths import passes, screen
+from gnomon.audit.fairness.standards.impact import intervals, tally
+from gnomon.audit.fairness.standards.local_law_144 import ratios
+from gnomon.audit.fairness.standards.standards import STANDARDS
 from gnomon.models.errors import DataError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -88,7 +88,7 @@ def rows_of(table, extra):
 def test_an_audit_asked_for_the_standard_holds_its_tables():
     sex, race, decided = rows_of(INTERSECTIONS, 250)
     context = Counts.from_arrays(None, decided, {"sex": sex, "race": race}).context(replicates=0, standard="nyc-ll144")
-    from gnomon.audit.fairness import standards
+    from gnomon.audit.fairness.standards import standards
 
     found = standards.section(context)
     tables = {e.where["attribute"]: e.data for e in found.exhibits}

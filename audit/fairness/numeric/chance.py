@@ -14,7 +14,7 @@ from scipy.stats import chi2
 
 from ...intervals import Floats
 from ...measure import Measure
-from ..plan import Plan
+from ..table.plan import Plan
 from .members import Members
 from .quantities import Quantity, of_gap
 from .sample import DENSE

@@ -13,7 +13,7 @@ from ....models.task import Ranking, Regression
 from ...analysis import Section, joined
 from ...messages import Message
 from ...state import Columns
-from ..plan import Plan
+from ..table.plan import Plan
 from . import ranking, regression
 
 

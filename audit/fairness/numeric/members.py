@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ....models.spec import Attribute
 from ...measure import UNKNOWN_LEVEL, Where, column
-from ..groups import SEPARATOR
+from ..table.groups import SEPARATOR
 
 LISTED = 1_000  # combinations of levels up to which those without rows are listed too
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...measure import Measure, Where, undefined
 from ...messages import Message
-from ..plan import Plan
+from ..table.plan import Plan
 from . import spreads
 from .estimates import Between, Estimates, difference, ratio
 from .members import Members

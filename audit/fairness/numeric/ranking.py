@@ -21,7 +21,7 @@ from ...measure import Measure
 from ...messages import Message
 from ...ranking import Lists, attention, exposure, ndcg, selected, without
 from ...state import Columns
-from ..plan import Plan
+from ..table.plan import Plan
 from . import members as groups_of
 from .chance import by_chance
 from .estimates import Estimates, student

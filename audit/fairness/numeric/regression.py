@@ -15,7 +15,7 @@ from ...intervals import Floats
 from ...measure import Measure
 from ...messages import Message
 from ...state import Columns
-from ..plan import Plan
+from ..table.plan import Plan
 from . import members as groups_of
 from .estimates import Estimates, student
 from .members import Members

@@ -1,0 +1,1 @@
+"""Groups compared: rates, gaps with honest intervals, chance, tests, aggregates, and bounds."""

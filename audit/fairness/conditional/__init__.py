@@ -1,0 +1,1 @@
+"""Gaps held against other attributes, and taken apart into what makes them."""

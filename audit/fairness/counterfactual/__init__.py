@@ -1,0 +1,1 @@
+"""The same rows, or texts, with another level of the attribute."""

@@ -1,0 +1,1 @@
+"""What mitigation would buy, and at what price."""

@@ -1,0 +1,1 @@
+"""Groups over time, and a test that may be read after every window."""

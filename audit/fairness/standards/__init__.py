@@ -1,0 +1,1 @@
+"""Rules and their tables: Local Law 144, the four-fifths rule."""
