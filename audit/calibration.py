@@ -95,6 +95,18 @@ def corrected_calibration_error(found: Bins) -> float:
     return float((found.share * (deviation - excess / (np.sqrt(2) - 1))).sum())
 
 
+def calibration_error(found: Bins, level: float) -> Interval:
+    """The corrected error, 0 where noise alone would show as much, in the interval around the plain one."""
+    _, low, high = expected_calibration_error(found, level)
+    value = max(0.0, corrected_calibration_error(found))
+    return value, min(low, value), max(high, value)
+
+
+def uncorrected(found: Bins) -> dict[str, float]:
+    """What the corrected error was made from: the plain estimate, and the corrected one before it is cut at 0."""
+    return {"plain": expected_calibration_error(found, 0.5)[0], "uncut": corrected_calibration_error(found)}
+
+
 def _reach(scale: Floats, level: float, seed: int) -> float:
     """The `level` quantile of Σ scale_b |Z_b|; for a level too near 1 to be drawn, the bound of [tsirelson1976]."""
     if (1 - level) * DRAWS < FEWEST:

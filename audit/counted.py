@@ -81,7 +81,7 @@ def run_counts(
     subject = Subject(name=path.name.split(".")[0], data=data, task=task, output="probability")
     meter = Meter.detect()
     with meter.window("audit") as whole:
-        found = fairness.conclude(subject, Seen(counts.table), Levels(level, asked.items))
+        found = fairness.conclude(subject, Seen(counts.table, counts.rows), Levels(level, asked.items))
         with path.open("rb") as file:
             seal = "sha256:" + file_digest(file, "sha256").hexdigest()
     section = joined([found, Section(limitations=(Message("split_unknown"), Message("streamed")))])

@@ -87,6 +87,8 @@ class Levels:
 
     def of(self, analysis: str, metric: str, statistic: str = "value", where: Where | None = None) -> float:
         """Raises CriteriaError where two criteria ask for different levels of one measure."""
+        if not self.criteria:
+            return self.default
         place = where or {}
         asked = {
             c.level

@@ -147,15 +147,16 @@ def rows_needed(criterion: Criterion, measure: Measure) -> int | None:
     """About how many rows would decide it, were the true value the one seen: n · (h / distance)².
 
     h is the half of the interval that reaches over the bound, the distance is from the value to the bound. None where
-    the value stands on the bound itself: then no number of rows is known to be enough.
+    the value stands on the bound itself, or no end reaches over it: then no number of rows is known to do.
     """
-    if measure.value is None or measure.low is None or measure.high is None:
+    if measure.value is None or (measure.low is None and measure.high is None):
         return None
+    low, high = -math.inf if measure.low is None else measure.low, math.inf if measure.high is None else measure.high
     needed = 0.0
     for bound in criterion.bounds:
-        if bound is None or not measure.low <= bound <= measure.high:
+        if bound is None or not low <= bound <= high:
             continue
         distance = abs(measure.value - bound)
-        half = measure.high - measure.value if bound > measure.value else measure.value - measure.low
+        half = high - measure.value if bound > measure.value else measure.value - low
         needed = max(needed, math.inf if distance == 0 else measure.n * (half / distance) ** 2)
     return math.ceil(needed) if math.isfinite(needed) and needed < 1e15 else None

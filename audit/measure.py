@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, Literal
 
 from .messages import STRICT, Message
@@ -70,15 +70,20 @@ class Measure:
     details: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if (self.value is None) != bool(self.reason):
-            raise ValueError(f"{self.metric} {self.where}: a value or a reason, got {self.value!r} and {self.reason!r}")
-        numbers = [x for x in (self.value, self.low, self.high, self.numerator, self.denominator) if x is not None]
-        if not all(map(math.isfinite, numbers)):
-            raise ValueError(f"{self.metric} {self.where}: not finite: {numbers}")
-        if self.value is not None and (
-            (self.low is not None and self.low > self.value) or (self.high is not None and self.high < self.value)
+        value, low, high = self.value, self.low, self.high
+        if (value is None) != bool(self.reason):
+            raise ValueError(f"{self.metric} {self.where}: a value or a reason, got {value!r} and {self.reason!r}")
+        if not (
+            (value is None or isfinite(value))
+            and (low is None or isfinite(low))
+            and (high is None or isfinite(high))
+            and (self.numerator is None or isfinite(self.numerator))
+            and (self.denominator is None or isfinite(self.denominator))
         ):
-            raise ValueError(f"{self.metric} {self.where}: {self.value} is outside [{self.low}, {self.high}]")
+            numbers = [value, low, high, self.numerator, self.denominator]
+            raise ValueError(f"{self.metric} {self.where}: not finite: {[x for x in numbers if x is not None]}")
+        if value is not None and ((low is not None and low > value) or (high is not None and high < value)):
+            raise ValueError(f"{self.metric} {self.where}: {value} is outside [{low}, {high}]")
 
     @property
     def key(self) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:

@@ -100,6 +100,7 @@ class _Ask:
     needs_scores: bool = True
     needs_classes: bool = False
     rows: int = 2
+    details: Callable[[_Seen], dict[str, Any]] | None = None
 
 
 def _classification(seen: _Seen, levels: Levels) -> Iterator[Measure]:
@@ -110,7 +111,7 @@ def _classification(seen: _Seen, levels: Levels) -> Iterator[Measure]:
         _Ask("log_loss", _log_loss, {}),
         _Ask("brier_score", _brier, {}),
         _Ask("calibration_in_the_large", _in_the_large, {}),
-        _Ask("expected_calibration_error", _ece, {}),
+        _Ask("expected_calibration_error", _ece, {}, details=_uncorrected),
     ]
     for ask in asks:
         yield _measure(seen, ask, levels)
@@ -144,6 +145,8 @@ def _measure(seen: _Seen, ask: _Ask, levels: Levels) -> Measure:
         return undefined(why, **common)
     if ask.needs_classes and (absent := _absent(seen)):
         common["details"] = {"undefined": absent}
+    if ask.details is not None:
+        common["details"] = ask.details(seen)
     (value, low, high), method = ask.compute(seen, level)
     ends = {} if np.isnan(low) else {"low": min(low, value), "high": max(high, value)}
     return Measure(value=value, **ends, method=method, **common)
@@ -218,7 +221,11 @@ def _in_the_large(seen: _Seen, level: float) -> tuple[means.Interval, str]:
 
 def _ece(seen: _Seen, level: float) -> tuple[means.Interval, str]:
     found = calibration.bins(*_confidence(seen))
-    return calibration.expected_calibration_error(found, level), f"triangle, {len(found.n)} bins of equal size"
+    return calibration.calibration_error(found, level), f"triangle, bias-corrected, {len(found.n)} bins of equal size"
+
+
+def _uncorrected(seen: _Seen) -> dict[str, Any]:
+    return calibration.uncorrected(calibration.bins(*_confidence(seen)))
 
 
 def _confidence(seen: _Seen) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -102,6 +102,13 @@ class Counts:
         """The same entries in the order of their keys."""
         return _entries(self.shape, self.keys, self.counts, self.weights, self.clusters)
 
+    def without(self, *axes: int) -> Counts:
+        """The same rows counted without some axes."""
+        codes, kept = self.codes(), [axis for axis in range(len(self.shape)) if axis not in axes]
+        shape = tuple(self.shape[axis] for axis in kept)
+        keys = np.ravel_multi_index([codes[axis] for axis in kept], shape).astype(np.int64)
+        return _entries(shape, keys, self.counts, self.weights, self.clusters)
+
     def marginal(self, *axes: int) -> NDArray[np.int64]:
         """The dense table of rows over some axes, in the order given, the others summed."""
         codes = self.codes()

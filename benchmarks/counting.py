@@ -75,6 +75,11 @@ def main() -> None:
         ("counting, from codes", lambda: Counts.from_arrays(*codes), 1000),
         ("counting, from categoricals", lambda: Counts.from_arrays(*categories), 1000),
         ("integers, with the frame of rates", lambda: Counts.from_arrays(y, yhat, {"group": group}).rates(), 300),
+        (
+            "integers, with every closed form",
+            lambda: Counts.from_arrays(y, yhat, {"group": group}).frame(replicates=0),
+            300,
+        ),
         ("strings, with the frame of rates", lambda: Counts.from_arrays(y, yhat, {"group": text}).rates(), 40),
         ("strings, counting", lambda: Counts.from_arrays(y, yhat, {"group": text}), 40),
         ("every closed form, from counts", lambda: counts.frame(replicates=0), None),

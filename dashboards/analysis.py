@@ -9,12 +9,13 @@ import streamlit as st
 
 from ..audit.measure import Measure
 from ..audit.record import Record
-from ..reports import numbers, view, words
+from ..reports import groups, numbers, view, words
 from ..reports.figure import Table
 from .drawing import Panel
 from .text import csv_text, escaped
 
 COSTS = "energy"
+GROUPS = "fairness"
 
 
 def page(record: Record, name: str, panels: Sequence[Panel]) -> None:
@@ -28,15 +29,26 @@ def page(record: Record, name: str, panels: Sequence[Panel]) -> None:
     st.markdown(f"*{escaped(known.question)}*")
     for sentence in view.answer(record, name):
         st.markdown(escaped(sentence))
+    if name == GROUPS:
+        _glance(record)
     if name == COSTS:
         st.markdown(escaped(view.own_cost(record)))
     headlines = view.headlines(record, name)
     if headlines:
         _headlines(headlines)
-    _figures(panels)
+    _figures([p for p in panels if not p.further])
+    if further := [p for p in panels if p.further]:
+        st.subheader("In more detail", anchor=False)
+        _figures(further)
     if known.computed:
         with st.expander("How these numbers are made"):
             st.markdown(escaped(known.computed))
+
+
+def _glance(record: Record) -> None:
+    rows = [[escaped(cell) for cell in row] for row in groups.glance(record)]
+    if rows:
+        st.table(pd.DataFrame(rows, columns=list(groups.GLANCE)), hide_index=True)
 
 
 def _headlines(found: Sequence[Measure]) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from ..audit.record import Record
 from ..reports import view, words
+from ..reports.register import Judged, register
 from .text import csv_text, escaped
 
 COLUMNS = ("Verdict", "Criterion", "Asks for", "Target", "Measured", "Interval", "Why")
@@ -15,12 +16,12 @@ COLUMNS = ("Verdict", "Criterion", "Asks for", "Target", "Measured", "Interval",
 def page(record: Record) -> None:
     """The register of criteria, each with its target printed beside the number."""
     st.header("Criteria", anchor=False)
-    register = view.register(record)
-    if not register:
+    found = register(record)
+    if not found:
         st.info(escaped(words.verdict("NOT_JUDGED").meaning) + " Give some with `--criteria FILE`.")
         return
     st.markdown("*Is it good enough, by what was written down before the audit?*")
-    rows = [(f"{c.symbol} {c.word}", c.id, c.asked, c.target, c.measured, c.interval, _why(c)) for c in register]
+    rows = [(f"{c.symbol} {c.word}", c.id, c.asked, c.target, c.measured, c.interval, _why(c)) for c in found]
     st.table(pd.DataFrame([[escaped(cell) for cell in row] for row in rows], columns=list(COLUMNS)), hide_index=True)
     st.download_button(
         "Download as CSV", csv_text(COLUMNS, rows), "criteria.csv", "text/csv",
@@ -31,5 +32,5 @@ def page(record: Record) -> None:
         st.caption(f"Read before the audit ran; their file has the digest {escaped(digest)}…")
 
 
-def _why(criterion: view.Judged) -> str:
+def _why(criterion: Judged) -> str:
     return " · ".join(filter(None, (criterion.why, criterion.clauses)))

@@ -47,6 +47,7 @@ class Panel:
 
     Attributes:
         spec: Vega-Lite, with its numbers inside.
+        further: whether it is detail, to be shown after all others.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Panel:
     wide: bool
     spec: dict[str, Any]
     table: Table
+    further: bool = False
 
 
 def panels(record: Record, theme: str = "light") -> list[Panel]:
@@ -83,6 +85,7 @@ def _panel(figure: Figure, theme: str) -> Panel:
         figure.wide,
         _painted(spec) if theme == "dark" else spec,
         figure.table,
+        bool(figure.folded),
     )
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from ..audit.record import Record
 from ..reports import view
 from ..reports.tiles import Tile, tiles
+from ..reports.untested import not_tested
 from .marks import badge
 from .text import escaped
 
@@ -23,7 +24,7 @@ def page(record: Record) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Not tested", anchor=False)
-        st.markdown(_listed(view.not_tested(record)))
+        st.markdown(_listed(not_tested(record)))
     with right:
         st.subheader("What was audited", anchor=False)
         st.markdown(_listed([f"{name}: {fact}" for name, fact in view.facts(record)]))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..audit.measure import Measure, Where, column
 from ..audit.record import Record
-from ..reports.view import COMBINED
+from ..reports.groups import COMBINED
 
 
 def attributes(record: Record) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ from .batch import UNKNOWN
 from .errors import DataError
 from .labels import MOST_LEVELS, code, listed
 from .places import rank, text
+from .positive import Positive
 from .task import Binary, Multiclass
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def binary(
     Args:
         target: the column of labels, and said: its values; None where no label is known.
         prediction: the column of decisions, and decided: its values; None where there are scores.
-        positive: the positive label, where it is named.
+        positive: the positive label, or several, where they are named.
         threshold: from which score on a decision is positive.
 
     Raises:
@@ -46,8 +47,10 @@ def binary(
     _refuse_scores(prediction, voiced, labels)
     name, words = (target, labels) if target is not None else (prediction, voiced)
     if name is None:  # scores alone
-        yes = "1" if positive is None else text(positive)
+        yes = "1" if positive is None else Positive.of(positive).name
         return Binary(yes, _fallback(yes), threshold)
+    if positive is not None and len(Positive.of(positive).labels) > 1:
+        return _joined(name, dict.fromkeys((*voiced, *labels)), Positive.of(positive), threshold)
     yes = _positive(name, words, {_same(label) for label in (*labels, *voiced)}, positive)
     others = {_same(label): label for label in (*voiced, *labels) if _same(label) != _same(yes)}
     if target is not None and len(labels) <= 2 and len(others) > 1:
@@ -58,6 +61,21 @@ def binary(
         )
     no = _fallback(yes) if not others else next(iter(others.values())) if len(others) == 1 else f"not {yes}"
     return Binary(yes, no, threshold)
+
+
+def _joined(column: str, labels: Iterable[str], positive: Positive, threshold: float) -> Binary:
+    """The two classes where several labels are positive; decisions and labels have more words than two."""
+    known = {_same(label): label for label in labels}
+    for label in positive.labels:
+        if _same(label) not in known:
+            raise DataError(
+                f"'{label}' is no label of column '{column}'; pass --positive with some of "
+                f"{listed(list(known.values()))}"
+            )
+    wanted = set(map(_same, positive.labels))
+    return Binary(
+        positive.name, positive.negative({label for key, label in known.items() if key not in wanted}), threshold
+    )
 
 
 def multiclass(columns: dict[str, Series], classes: Sequence[str] | None = None) -> Multiclass:
@@ -86,14 +104,17 @@ def multiclass(columns: dict[str, Series], classes: Sequence[str] | None = None)
     return Multiclass(tuple(sorted(found, key=rank)))
 
 
-def codes(name: str, values: Series, task: Binary | Multiclass) -> NDArray[np.int64]:
+def codes(name: str, values: Series, task: Binary | Multiclass, positive: object = None) -> NDArray[np.int64]:
     """[n] class codes; `UNKNOWN` where there is no label.
+
+    Args:
+        positive: the positive labels of a binary task, where they are not called as its positive class is.
 
     Raises:
         DataError: a class that is not declared.
     """
     if isinstance(task, Binary):
-        return binary_codes(name, values, task)
+        return binary_codes(name, values, (task.positive,) if positive is None else Positive.of(positive).labels)
     return code(name, values, task.classes).codes
 
 
@@ -121,7 +142,7 @@ def _is_fraction(label: str) -> bool:
 
 def _positive(target: str, labels: tuple[str, ...], vocabulary: set[str], positive: object) -> str:
     if positive is not None:
-        wanted = text(positive)
+        wanted = Positive.of(positive).name
         exact = [label for label in labels if label == wanted] or [
             label for label in labels if _same(label) == _same(wanted)
         ]
@@ -148,10 +169,10 @@ def _same(label: str) -> str:
         return folded
 
 
-def binary_codes(name: str, values: Series, task: Binary) -> NDArray[np.int64]:
-    """[n] 1 for the positive label, 0 for every other, `UNKNOWN` for none; 1, "1" and True are one label."""
-    coded = code(name, values, most=None)
-    yes = np.array([*(int(_same(level) == _same(task.positive)) for level in coded.levels), UNKNOWN], dtype=np.int64)
+def binary_codes(name: str, values: Series, positive: Sequence[str]) -> NDArray[np.int64]:
+    """[n] 1 for a positive label, 0 for every other, `UNKNOWN` for none; 1, "1" and True are one label."""
+    coded, wanted = code(name, values, most=None), set(map(_same, positive))
+    yes = np.array([*(int(_same(level) in wanted) for level in coded.levels), UNKNOWN], dtype=np.int64)
     return yes[coded.codes]
 
 

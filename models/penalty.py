@@ -53,6 +53,21 @@ class RateGap:
         >>> running = Running(penalty)
         >>> running(torch.tensor([0.9, 0.7, 0.4, 0.2]), torch.tensor([1, 0, 1, 0]), penalty.groups)
         tensor(0.5000)
+
+        It is given to `training.fit`, and what comes out is audited like any other model:
+
+        >>> from gnomon.models.training import fit
+        >>> sex = torch.arange(400) % 2
+        >>> x = torch.randn(400, 1, generator=torch.Generator().manual_seed(0)) + sex[:, None]
+        >>> y, loss = (x[:, 0] > 0.5).float(), torch.nn.functional.binary_cross_entropy_with_logits
+        >>> def gap(penalty):
+        ...     model = torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.Flatten(0))
+        ...     torch.nn.init.zeros_(model[0].weight), torch.nn.init.zeros_(model[0].bias)
+        ...     fit(model, (x,), y, loss=loss, epochs=20, batch_size=100, lr=0.1, penalty=penalty, device="cpu")
+        ...     p = torch.sigmoid(model(x)).detach()
+        ...     return float(p[sex == 1].mean() - p[sex == 0].mean())
+        >>> gap(RateGap(sex, "selection_rate", weight=10.0)) < gap(None) / 2
+        True
     """
 
     groups: Tensor

@@ -113,7 +113,8 @@ def read_predictions(
             In a CSV all other columns are text: "01" is not "1", and only blank cells are unknown.
         threshold: a row is decided positive when its score reaches it.
         sensitive: the columns of sensitive attributes; blank = unknown.
-        positive: the positive label; every other label is then negative. 1 and True need not be named.
+        positive: the positive label, or several in a list; every other label is then negative. 1 and True need not be
+            named.
         levels: attribute or control -> its levels, where they are declared beforehand.
         split: whether the rows were held out from training.
         task: "binary", "multiclass", "regression" or "ranking"; never inferred.
@@ -181,9 +182,11 @@ def _said(
         kind = words.multiclass({name: values for name, values in both.items() if values is not None}, classes)
     else:
         kind = words.binary(target, truth, prediction, decided, positive, threshold)
-    targets = None if target is None or truth is None else words.codes(target, truth, kind)
+    targets = None if target is None or truth is None else words.codes(target, truth, kind, positive)
     decisions = (
-        None if prediction is None or decided is None else _complete(prediction, words.codes(prediction, decided, kind))
+        None
+        if prediction is None or decided is None
+        else _complete(prediction, words.codes(prediction, decided, kind, positive))
     )
     scores = None if score is None else _scores(score, column(frame, score))
     if scores is not None and decisions is not None and isinstance(kind, Binary):

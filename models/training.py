@@ -98,7 +98,8 @@ def fit(
         checkpoint: a file that is renewed after each epoch; if it exists the run goes on from there.
         transform: augments the inputs of a training batch; all its randomness from the generator, which lives where
             they do.
-        penalty: on the gap between groups, added to the loss; of rows held out too, so validation is then a share.
+        penalty: a `RateGap` on the gap between groups, added to the loss: mitigation while training, to be audited like
+            any other model. It needs the groups of all training rows, so rows held out must be a share of these.
         progress: show a bar on stderr.
         on_epoch: called after each epoch, once its checkpoint is written.
 

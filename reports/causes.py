@@ -22,8 +22,9 @@ TEMPLATES: dict[str, str] = {
     "than the group {adjusted_low} ({adjusted}): the mix of {controls} hides the gap.{uneven}",
     "uneven": " The gap is not the same at every level of {controls} (p {p}), so look at each.",
     "gap_due_to": "By {attribute}, the false positive rate of the group {high} is {gap} higher than that of the group "
-    "{low}. Of this, {parts} (together they make the gap; a part below 0 narrows it). This says what the gap is made "
-    "of, and excuses nothing.",
+    "{low}. Of this, {parts} (together they make the gap; a part below 0 narrows it).{chosen} This says what the gap "
+    "is made of, and excuses nothing.",
+    "chosen": " These two groups are the furthest apart here, and the intervals allow for that choice.",
     "part": "{size} ({span}) come from {component}",
 }
 UNEVEN = 0.05  # p-value from which downwards a gap is told to differ between levels
@@ -70,6 +71,7 @@ def due_to(found: Finding) -> str:
         high=high,
         gap=_points(p["gap"], None, None),
         parts=", ".join(parts[:-1]) + f" and {parts[-1]}",
+        chosen=TEMPLATES["chosen"] if p.get("pairs", 1) > 1 else "",
     )
 
 

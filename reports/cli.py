@@ -50,6 +50,11 @@ ShowRows = Annotated[
     bool, typer.Option("--show-rows", help="Let the values of single rows appear in record and report.")
 ]
 
+FlipsAsked = Annotated[
+    bool,
+    typer.Option("--flips", help="Swap each sensitive attribute that is an input, and say which decisions change."),
+]
+
 
 @app.callback(invoke_without_command=True)
 def root(
@@ -78,6 +83,7 @@ def demo(
     json: Json = False,
     country: Country = None,
     device: Device = None,
+    flips: FlipsAsked = False,
     level: Level = 0.95,
     show_rows: ShowRows = False,
     fail_on: FailOn = "inconclusive",
@@ -93,7 +99,8 @@ def demo(
         return
     from . import commands
 
-    wishes = commands.Wishes(criteria, out, json, quiet, fail_on, level, seed, country, device, show_rows)
+    run_as = (device, show_rows)
+    wishes = commands.Wishes(criteria, out, json, quiet, fail_on, level, seed, country, *run_as, flips=flips)
     with commands.telling(quiet or json) as tell:
         tell(f"training the reference subject '{name}'")
         subject = catalogue.subject(name, folder=data, seed=seed, download=download)
@@ -120,6 +127,7 @@ def run(
     probe: Annotated[
         bool, typer.Option("--probe/--no-probe", help="Try what the model returns before believing it.")
     ] = True,
+    flips: FlipsAsked = False,
     level: Level = 0.95,
     show_rows: ShowRows = False,
     fail_on: FailOn = "inconclusive",
@@ -131,7 +139,7 @@ def run(
     from . import commands
 
     run_as = (device, show_rows, batch_size, precision, probe)
-    wishes = commands.Wishes(criteria, out, json, quiet, fail_on, level, seed, country, *run_as)
+    wishes = commands.Wishes(criteria, out, json, quiet, fail_on, level, seed, country, *run_as, flips=flips)
     with commands.telling(quiet or json) as tell:
         tell(f"loading {subject}")
         record = commands.audit(from_file(subject), wishes, tell)
@@ -158,11 +166,17 @@ def fairness(
         typer.Option("--sensitive", help="Column of a sensitive attribute; may be repeated.", show_default=False),
     ] = None,
     positive: Annotated[
-        str | None, typer.Option("--positive", help="Which label is the positive one.", show_default=False)
+        list[str] | None,
+        typer.Option("--positive", help="Which label is the positive one; may be repeated.", show_default=False),
     ] = None,
     task: Annotated[str, typer.Option("--task", help="binary, multiclass, regression or ranking.")] = "binary",
     weight: Annotated[
-        str | None, typer.Option("--weight", help="Column of how many people a row stands for.", show_default=False)
+        str | None,
+        typer.Option(
+            "--weight",
+            help="Column of the weight of a row in a sample; of counts, repeat the rows.",
+            show_default=False,
+        ),
     ] = None,
     cluster: Annotated[
         str | None, typer.Option("--cluster", help="Column naming what rows hang together in.", show_default=False)
@@ -180,6 +194,12 @@ def fairness(
     query: Annotated[
         str | None, typer.Option("--query", help="Column naming the list of a ranking.", show_default=False)
     ] = None,
+    text: Annotated[
+        str | None, typer.Option("--text", help="Column of texts to find groups in, by --terms.", show_default=False)
+    ] = None,
+    terms: Annotated[
+        Path | None, typer.Option("--terms", help="YAML file: for each group its list of words.", show_default=False)
+    ] = None,
     top: Annotated[int, typer.Option("--top", min=0, help="Places of a ranking that count as selected.")] = 0,
     standard: Annotated[
         str | None, typer.Option("--standard", help="Add the tables of a rule: nyc-ll144.", show_default=False)
@@ -193,7 +213,7 @@ def fairness(
     ] = 0,
     depth: Annotated[int, typer.Option("--depth", min=1, help="How many attributes a group may combine.")] = 2,
     replicates: Annotated[int, typer.Option("--replicates", min=0, help="Resamples; 0 for closed forms only.")] = 10000,
-    posterior: Annotated[bool, typer.Option("--posterior", help="Credible intervals instead of Wilson's.")] = False,
+    posterior: Annotated[bool, typer.Option("--posterior", help="Credible intervals of rates and gaps.")] = False,
     stream: Annotated[bool, typer.Option("--stream", help="Count a table of any length, in little memory.")] = False,
     out: Out = None,
     criteria: CriteriaFile = None,
@@ -213,9 +233,11 @@ def fairness(
     wishes = commands.Wishes(criteria, out, json, quiet, fail_on, level, seed, fairness=asked)
     parts = {"target": target, "prediction": prediction, "score": score, "sensitive": sensitive or ()}
     parts |= {"weight": weight, "cluster": cluster, "control": control or (), "window": window, "every": every}
-    parts |= {"query": query, "top": top, "task": task, "threshold": threshold, "positive": positive}
+    parts |= {"query": query, "top": top, "task": task, "threshold": threshold, "positive": positive or None}
     with commands.telling(quiet or json) as tell:
-        if stream:
+        if text is not None or terms is not None:
+            record = commands.audit(commands.of_texts(table, text, terms, parts, stream=stream), wishes, tell)
+        elif stream:
             record = commands.audit_in_pieces(table, parts, wishes, tell)
         else:
             record = commands.audit(Subject.from_predictions(table, **parts), wishes, tell)

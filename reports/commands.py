@@ -52,6 +52,7 @@ class Wishes:
     precision: str = "float32"
     probe: bool = True
     fairness: Fairness | None = None
+    flips: bool = False
     criteria: Criteria = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,6 +92,11 @@ def audit(subject: Subject, wishes: Wishes, tell: Tell) -> Record:
     analyses = standard(seed=wishes.seed, country=wishes.country, show_rows=wishes.show_rows)
     if wishes.fairness is not None:
         analyses = [wishes.fairness if a.name == "fairness" else a for a in analyses]
+    if wishes.flips:
+        from ..audit.fairness.counterfactual.flips import Flips
+
+        place = [a.name for a in analyses].index("fairness") + 1
+        analyses.insert(place, Flips(seed=wishes.seed))
     if subject.model is None:
         analyses = [a for a in analyses if a.name in ("data", "performance", "fairness")]
     return run(
@@ -106,6 +112,32 @@ def audit(subject: Subject, wishes: Wishes, tell: Tell) -> Record:
         command=shlex.join(["gnomon", *sys.argv[1:]]),
         progress=tell,
     )
+
+
+def of_texts(table: Path, text: str | None, terms: Path | None, parts: dict[str, Any], *, stream: bool) -> Subject:
+    """A table of texts that have no group column as a subject: their groups are found by lists of words.
+
+    Args:
+        table: the file.
+        text: the column of texts.
+        terms: YAML file of the words of each group.
+        parts: which column is what else.
+
+    Raises:
+        CriteriaError: one of both is missing, or rows are to be counted as they come.
+        DataError: table or lists cannot be read so.
+    """
+    from ..audit.fairness.counterfactual.lists import read_terms, with_groups
+
+    if text is None or terms is None:
+        raise CriteriaError("--text COLUMN and --terms FILE.yaml go together: the texts, and the words of each group")
+    if stream:
+        raise CriteriaError("--text needs every row at once, and --stream keeps none; leave one of them out")
+    given = [parts[name] for name in ("target", "prediction", "score", "weight", "cluster", "window", "query")]
+    columns = [name for name in given if name is not None] + [*parts["sensitive"], *parts["control"]]
+    frame, found = with_groups(table, text, read_terms(terms), columns)
+    named = {**parts, "sensitive": [*parts["sensitive"], found]}
+    return Subject.from_predictions(frame, name=table.name.split(".")[0], **named)
 
 
 def audit_in_pieces(table: Path, parts: dict[str, Any], wishes: Wishes, tell: Tell) -> Record:

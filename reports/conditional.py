@@ -141,6 +141,9 @@ def _causes(parts: Sequence[Measure], attribute: str, place: int) -> Figure | No
         "The false positive rate follows from how often a group is truly positive, how often positive decisions are "
         "right and how often positives are missed. Each bar starts where the one above it ends; the last is the whole "
         "gap. A bar to the left narrows it. The split says what the gap is made of, and excuses nothing.",
+        folded="The false positive rate follows from how often a group is truly positive, how often positive decisions "
+        "are right and how often positives are missed. A part below 0 narrows the gap. The split says what the gap is "
+        "made of, and excuses nothing.",
     )
 
 

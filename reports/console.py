@@ -8,14 +8,18 @@ from rich.cells import cell_len, set_cell_size
 
 from ..audit.measure import Measure
 from ..audit.record import Record
-from . import numbers, view, words
+from . import groups, numbers, view, words
 from .plain import plain
+from .untested import not_tested
 
 WIDTH = 100
 LEVELS = 25  # groups that a table shows
-GAPS = 8  # that a table shows
 FINDINGS = 40  # that are told, the gravest first
-METRICS = ("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy")
+METRICS = (
+    *("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy"),
+    *("mean_error", "mean_absolute_error", "mean_prediction"),  # of a regression
+    *("exposure", "top_k_selection_rate", "ndcg"),  # of a ranking
+)
 COLOURS = {"PASS": "32", "FAIL": "31", "ERROR": "31", "INCONCLUSIVE": "33", "NOT_MEASURED": "33", "NOT_JUDGED": "36"}
 
 Row = tuple[str, ...]
@@ -34,7 +38,7 @@ def render(record: Record, width: int | None = None, *, colour: bool = False) ->
     blocks = [_head(record, width, colour), _findings(record, width, colour)]
     blocks += [_headlines(record, width), _groups(record, width), _gaps(record, width)]
     blocks += [_drivers(record, width)]
-    blocks += [_wrapped("Not tested", view.not_tested(record), width), textwrap.fill(view.own_cost(record), width)]
+    blocks += [_wrapped("Not tested", not_tested(record), width), textwrap.fill(view.own_cost(record), width)]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
@@ -59,17 +63,19 @@ def _findings(record: Record, width: int, colour: bool) -> str:
 
 def _headlines(record: Record, width: int) -> str:
     rows = [
-        (words.title(m.metric), _value(m), numbers.cell(m), numbers.count(m.n))
+        (words.title(m.metric), numbers.value(m), numbers.cell(m), numbers.count(m.n))
         for name in view.sections(record)
         if name != "fairness"
         for m in view.headlines(record, name)
+        if m.value is not None
     ]
     return _table("For all rows together", ("Measure", "Value", "Interval", "Rows"), rows, width)
 
 
 def _groups(record: Record, width: int) -> str:
-    own = view.group_rates(record)
-    shown = [name for name in METRICS if any(m.metric == name and len(m.where) == 1 for m in own)]
+    own = groups.group_rates(record)
+    known = {m.metric for m in own if len(m.where) == 1 and m.value is not None}
+    shown = [name for name in METRICS if name in known]
     by = {(m.metric, words.place(m.where)): m for m in own if len(m.where) < 2}
     places = list(dict.fromkeys(place for _, place in by))
     while len(shown) > 1 and 28 + 24 * len(shown) > width:
@@ -83,21 +89,13 @@ def _groups(record: Record, width: int) -> str:
 
 
 def _gaps(record: Record, width: int) -> str:
-    """The leading gaps beside what chance alone would show."""
-    beside = view.chances(record)
-    leading = [m for m in view.group_gaps(record) if m.metric in METRICS and "class" not in m.where]
-    rows = [
-        (
-            f"{words.capital(words.metric(m.metric).title)}, {words.place(m.where)}",
-            numbers.value(m),
-            numbers.interval(m) or "–",
-            view.chance_beside(m, beside),
-        )
-        for m in leading[:GAPS]
+    """The leading gaps, what chance alone would show, and whether they are more than it."""
+    rows = [row[:5] for row in groups.glance(record)]
+    table = _table("Gaps between groups", groups.GLANCE[:5], rows, width)
+    small = [
+        textwrap.fill(line, width, initial_indent="  ", subsequent_indent="  ") for line in groups.too_small(record)
     ]
-    if not any(row[-1] != "–" for row in rows):
-        return ""
-    return _table("Gaps between groups", ("Gap", "Difference", "Interval", "By chance alone"), rows, width)
+    return "\n\n".join(filter(None, (table, *small)))
 
 
 def _drivers(record: Record, width: int) -> str:
@@ -136,10 +134,6 @@ def _wrapped(title: str, lines: list[str], width: int) -> str:
 
 def _cell(m: Measure | None) -> str:
     return "–" if m is None or m.value is None else f"{numbers.value(m)} ({numbers.interval(m)})"
-
-
-def _value(m: Measure) -> str:
-    return numbers.value(m) if m.value is not None else "not measured"
 
 
 def _rows(by: dict[tuple[str, str], Measure], metrics: list[str], place: str) -> str:

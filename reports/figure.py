@@ -41,6 +41,8 @@ class Figure:
         chart: an Altair chart, to be drawn as SVG or shown interactively.
         reading: how to read it, in a sentence or two.
         wide: whether it needs the whole width of a page.
+        folded: how its table reads alone. Where it says so, a report shows the table folded and no picture, which the
+            dashboard still draws; a report has room for few pictures.
     """
 
     id: str
@@ -51,6 +53,7 @@ class Figure:
     table: Table
     reading: str
     wide: bool = True
+    folded: str = ""
 
 
 def largest(found: Sequence[T], most: int, size: Callable[[T], float]) -> list[T]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -15,13 +16,17 @@ from markupsafe import Markup
 
 from ..audit.measure import Measure
 from ..audit.record import Record
-from . import numbers, palette, sentences, svg, view, words
+from . import methods, numbers, palette, provenance, sentences, svg, view, words
 from .charts import charts
 from .figure import HELD, Figure, Table
+from .groups import COMBINED, GLANCE, glance
 from .plain import clean, plain
+from .register import register
 from .tiles import tiles
+from .untested import not_tested
 
 TEMPLATES = Path(__file__).with_name("templates")
+CHARTED = re.compile(r"The chart shows the [^;.]*; this table")  # of a table that stands alone
 TOP = 3  # findings shown large
 FURTHER = 100  # findings shown small, and criteria in the register: a criterion may ask of thousands of groups
 LONGEST = 600  # characters of any text from the record
@@ -48,6 +53,10 @@ class Part:
     Attributes:
         numbers: its headline numbers, with what each means.
         interval: the head over their intervals.
+        known: whether any of them was measured.
+        glance: the leading gaps between groups; of other analyses nothing.
+        figures: those that are drawn.
+        folded: those whose table is shown folded, without a picture.
         methods: how its numbers were made, by method.
     """
 
@@ -56,7 +65,10 @@ class Part:
     answer: list[str]
     numbers: list[tuple[str, ...]]
     interval: str
+    known: bool
+    glance: list[tuple[str, ...]]
     figures: list[Drawn]
+    folded: list[Drawn]
     methods: list[tuple[str, str]]
 
 
@@ -73,7 +85,7 @@ class All:
 def render(record: Record) -> str:
     """The report as one HTML document: no script, no request, light and dark, screen and paper."""
     style = _style()
-    found, register = view.findings(record), view.register(record)
+    found, judged = view.findings(record), register(record)
     template = _environment().get_template("report.html.jinja")
     return template.render(
         style=Markup(style),
@@ -87,14 +99,15 @@ def render(record: Record) -> str:
         rest=found[TOP : TOP + FURTHER],
         more_findings=_left(len(found) - TOP - FURTHER),
         tiles=tiles(record),
-        not_tested=view.not_tested(record),
+        not_tested=not_tested(record),
         own_cost=view.own_cost(record),
         parts=_parts(record),
-        register=register[:FURTHER],
-        more_criteria=_left(len(register) - FURTHER),
+        glance_head=GLANCE,
+        register=judged[:FURTHER],
+        more_criteria=_left(len(judged) - FURTHER),
         limitations=[sentences.limitation(m) for m in record.limitations],
-        environment=_environment_rows(record),
-        settings=_settings_rows(record),
+        environment=provenance.environment(record),
+        settings=provenance.settings(record),
         measures=_all(record),
         command=plain(record.settings.get("command") or "gnomon run SUBJECT.py", 400),
         verdicts=[words.verdict(v) for v in words.VERDICTS],
@@ -113,17 +126,38 @@ def _parts(record: Record) -> list[Part]:
 
 def _part(record: Record, name: str, figures: list[Drawn]) -> Part:
     headlines = view.headlines(record, name)
-    shown, head = [_headline(m) for m in headlines], _interval_head(headlines)
-    methods: dict[str, list[str]] = {}
-    made = ((m.method, m.metric, m.statistic) for m in record.measures if m.analysis == name and m.method)
-    for method, metric, statistic in dict.fromkeys(made):
-        if (known := words.title(metric, statistic)) not in methods.setdefault(method, []):
-            methods[method].append(known)
-    told = [
-        (plain(method, LONGEST), ", ".join(which[:14]) + (" …" if len(which) > 14 else ""))
-        for method, which in methods.items()
-    ]
-    return Part(name, words.analysis(name), view.answer(record, name), shown, head, figures, told)
+    return Part(
+        name,
+        words.analysis(name),
+        view.answer(record, name),
+        [_headline(m) for m in headlines],
+        _interval_head(headlines),
+        any(m.value is not None for m in headlines),
+        glance(record) if name == "fairness" else [],
+        [d for d in figures if not d.figure.folded],
+        [d for d in figures if d.figure.folded],
+        _methods(record, name),
+    )
+
+
+def _methods(record: Record, name: str) -> list[tuple[str, str]]:
+    """The methods that the glossary explains, then the others with the numbers they made."""
+    made: dict[str, list[str]] = {}
+    for m in record.measures:
+        if m.analysis == name and m.method:
+            titles = made.setdefault(m.method, [])
+            if len(titles) <= MADE and (title := words.title(m.metric, m.statistic)) not in titles:
+                titles.append(title)
+    others = {method: titles for method, titles in made.items() if not methods.known(method)}
+    told = [(plain(method, LONGEST), _listed(titles)) for method, titles in others.items()]
+    return [*methods.glossary(list(made)), *told]
+
+
+def _listed(titles: list[str]) -> str:
+    return ", ".join(titles[:MADE]) + (" …" if len(titles) > MADE else "")
+
+
+MADE = 14  # numbers that are told of a method
 
 
 def _headline(m: Measure) -> tuple[str, ...]:
@@ -137,7 +171,9 @@ def _drawn(figure: Figure) -> Drawn:
     if len(table.rows) > HELD + 1:  # one more than the largest groups: everyone
         note = f"The first {HELD} of {len(table.rows):,} rows; record.json holds them all. {table.note}"
         table = Table(table.columns, table.rows[:HELD], note.strip())
-    return Drawn(figure, _drawing(figure), table)
+    if figure.folded:
+        table = Table(table.columns, table.rows, CHARTED.sub("This table", table.note))
+    return Drawn(figure, Markup() if figure.folded else _drawing(figure), table)
 
 
 def _drawing(figure: Figure) -> Markup:
@@ -163,7 +199,7 @@ def _all(record: Record) -> list[All]:
 
 def _rank(m: Measure) -> tuple[int, int]:
     """What is told first where room is short: everyone, gaps and single groups before windows and combinations."""
-    several = m.where.get("attribute", "").count(view.COMBINED)
+    several = m.where.get("attribute", "").count(COMBINED)
     return (len(m.where) + several, FIRST.index(m.statistic) if m.statistic in FIRST else len(FIRST))
 
 
@@ -203,40 +239,6 @@ def _interval_head(measures: Iterable[Measure]) -> str:
     """The head over intervals: what they all are, "95 % interval" or "Range"; where they differ the cells say which."""
     kinds = {words.capital(numbers.spread(m)) for m in measures if m.low is not None}
     return kinds.pop() if len(kinds) == 1 else "Interval"
-
-
-def _environment_rows(record: Record) -> list[tuple[str, str]]:
-    e = record.environment
-    packages = ", ".join(f"{plain(k)} {plain(v)}" for k, v in sorted((e.get("packages") or {}).items()))
-    memory = numbers.quantity(e["memory_bytes"], "B") if e.get("memory_bytes") else ""
-    cores = f"{e['cores']} cores" if e.get("cores") else ""
-    found = [
-        ("Created", e.get("created")),
-        ("gnomon", e.get("gnomon")),
-        ("Python", e.get("python")),
-        ("System", e.get("platform")),
-        ("Processor", ", ".join(plain(x, 80) for x in (e.get("processor"), cores, memory) if x)),
-        ("Device", e.get("device")),
-        ("Packages", packages),
-    ]
-    return [(key, plain(text, 400)) for key, text in found if text]
-
-
-def _settings_rows(record: Record) -> list[tuple[str, str]]:
-    s, subject = record.settings, record.subject
-    found = [
-        ("Confidence level", numbers.level(s["level"]) if isinstance(s.get("level"), float) else ""),
-        ("Seed", s.get("seed")),
-        *((f"Analysis: {plain(a.get('name'))}", _options(a)) for a in s.get("analyses") or ()),
-        ("Criteria file", (s.get("criteria") or {}).get("digest") or "none was given"),
-        ("Model", (subject.get("model") or {}).get("digest") or "none"),
-        ("Data", (subject.get("data") or {}).get("digest") or "unknown"),
-    ]
-    return [(key, plain(text, 400)) for key, text in found if text not in ("", None)]
-
-
-def _options(analysis: dict[str, Any]) -> str:
-    return ", ".join(f"{plain(k)} {plain(v, 80)}" for k, v in analysis.items() if k != "name") or "with its defaults"
 
 
 @cache

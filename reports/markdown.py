@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from ..audit.record import Record
-from . import numbers, sentences, view, words
+from . import groups, numbers, view, words
 from .plain import clean, plain
+from .register import register
+from .untested import not_tested
 
-GAPS = 8
 FINDINGS = 40  # and criteria: a forge takes no comment of more than 65,536 characters
 SPECIAL = re.compile(r"([\\`*_{}\[\]()<>!|~&$])")
 LIVE = re.compile(
@@ -51,7 +52,7 @@ def _criteria(record: Record) -> str:
             f"{j.measured} ({j.interval})" if j.interval != "–" else j.measured,
             f"{j.symbol} {j.word}",
         )
-        for j in view.register(record)
+        for j in register(record)
     ]
     head = ("Criterion", "Asks for", "Target", "Measured", "Verdict")
     return "\n\n".join(block for block in (_table("Criteria", head, rows[:FINDINGS]), *_left(len(rows))) if block)
@@ -62,20 +63,8 @@ def _left(total: int) -> list[str]:
 
 
 def _gaps(record: Record) -> str:
-    beside = view.chances(record)
-    rows = [
-        (
-            f"{words.capital(words.metric(m.metric).title)}, {words.place(m.where)}",
-            sentences.join([plain(level, 40) for level in m.details.get("pair") or ()]) or "–",
-            numbers.value(m),
-            numbers.cell(m),
-            view.chance_beside(m, beside),
-            numbers.count(m.n),
-        )
-        for m in view.group_gaps(record)[:GAPS]
-    ]
-    head = ("Gap", "Lowest and highest", "Difference", "Interval", "By chance alone", "Rows")
-    return _table("Largest gaps between groups", head, rows)
+    table = _table("Gaps between groups", groups.GLANCE, groups.glance(record))
+    return "\n\n".join(filter(None, (table, *(escape(line) for line in groups.too_small(record)))))
 
 
 def _numbers(record: Record) -> str:
@@ -83,12 +72,13 @@ def _numbers(record: Record) -> str:
         (words.title(m.metric), numbers.value(m), numbers.cell(m), numbers.count(m.n), m.kind)
         for name in ("performance", "energy")
         for m in view.headlines(record, name)
+        if m.value is not None
     ]
     return _table("For all rows together", ("Measure", "Value", "Interval", "Rows", "Origin"), rows)
 
 
 def _not_tested(record: Record) -> str:
-    return "\n".join(["### Not tested", "", *(f"- {escape(line)}" for line in view.not_tested(record))])
+    return "\n".join(["### Not tested", "", *(f"- {escape(line)}" for line in not_tested(record))])
 
 
 def _foot(record: Record) -> str:

@@ -44,7 +44,7 @@ def _figure(e: Exhibit, place: int) -> Figure:
         ),
         "Above, each line is a group's rate in each window. Below is the stake of somebody who bets, window by window, "
         f"that the rates differ: where groups are alike it stays near or below 1, and it ever reaches "
-        f"{numbers.significant(d['threshold'])} (the line) with a chance of at most one in as many, however often one "
+        f"{d['threshold']:.3g} (the line) with a chance of at most one in as many, however often one "
         f"looks.",
     )
 
@@ -81,10 +81,10 @@ def _chart(e: Exhibit) -> alt.TopLevelMixin:
         for k in shown
         for i, window in enumerate(order)
     ]
-    x = alt.X("window:N", sort=order, axis=alt.Axis(title=None, labelOverlap="greedy", labelAngle=0))
-    colour = alt.Color(
-        "group:N", scale=alt.Scale(range=list(COLOURS)), legend=alt.Legend(title=None, orient="top", labelColor=INK)
-    )
+    times = alt.Axis(title=None, labelOverlap="greedy", labelSeparation=12, labelAngle=0)
+    x = alt.X("window:N", sort=order, axis=times)
+    named = alt.Legend(title=None, orient="top", labelColor=INK, labelFontSize=12)
+    colour = alt.Color("group:N", scale=alt.Scale(range=list(COLOURS)), legend=named)
     y = alt.Y("rate:Q", scale=alt.Scale(zero=False, nice=True), axis=axis(words.title(METRIC), "%"))
     base = alt.Chart(values(rows)).encode(x=x, y=y, color=colour)
     rates = alt.layer(base.mark_line(strokeWidth=2), base.mark_point(filled=True, size=45, opacity=1))

@@ -44,18 +44,25 @@ def value(measure: Measure) -> str:
 
 
 def interval(measure: Measure) -> str:
-    """The interval in the unit and digits of the value: "5.6 to 8.6"; empty where there is none."""
-    if measure.value is None or measure.low is None or measure.high is None:
+    """The interval in the unit and digits of the value: "5.6 to 8.6", "at least 1.2"; empty where there is none."""
+    if measure.value is None or (measure.low is None and measure.high is None):
         return ""
-    low, high, half = measure.low, measure.high, half_width(measure)
+    low, high = (None if end is None else _end(end, measure) for end in (measure.low, measure.high))
+    if low is not None and high is not None:
+        return f"{low} to {high}"
+    return f"at most {high}" if low is None else f"at least {low}"
+
+
+def _end(end: float, measure: Measure) -> str:
+    """One end of the interval, without its unit."""
+    half = half_width(measure)
     if is_share(measure):
-        end = percent if measure.statistic in LEVELS else points
-        return f"{end(low, half)} to {end(high, half)}".replace(GAP + "%", "").replace(GAP + "points", "")
+        shown = (percent if measure.statistic in LEVELS else points)(end, half)
+        return shown.removesuffix(GAP + "%").removesuffix(GAP + "points")
     if measure.unit in SCALES:
-        factor, _ = scale(measure.value, measure.unit)
-        return f"{significant(low / factor)} to {significant(high / factor)}"
-    digits = decimal_digits(half)
-    return f"{_fixed(low, digits)} to {_fixed(high, digits)}"
+        factor, _ = scale(measure.value or 0.0, measure.unit)
+        return significant(end / factor)
+    return _fixed(end, decimal_digits(half))
 
 
 def cell(measure: Measure) -> str:
@@ -101,6 +108,8 @@ def percent(share: float, half: float | None = None) -> str:
         text = f">{100 - step:.{digits}f}"
     elif 0 < share < 1 and float(text) <= 0:
         text = f"<{step:.{digits}f}"
+    elif share < 0 and float(text) == 0:
+        text = f">-{step:.{digits}f}"
     return text.replace("-", MINUS) + f"{GAP}%"
 
 
@@ -170,8 +179,11 @@ def significant(number: float, digits: int = 3) -> str:
 
 
 def half_width(measure: Measure) -> float | None:
-    """Half of the interval; None where there is none."""
-    return None if measure.low is None or measure.high is None else (measure.high - measure.low) / 2
+    """Half of the interval, or how far its only end is from the value; None where there is none."""
+    if measure.low is not None and measure.high is not None:
+        return (measure.high - measure.low) / 2
+    end = measure.high if measure.low is None else measure.low
+    return None if end is None or measure.value is None else abs(measure.value - end)
 
 
 def is_share(measure: Measure) -> bool:

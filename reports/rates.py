@@ -8,25 +8,27 @@ import altair as alt
 
 from ..audit.measure import Measure, column
 from ..audit.record import Record
-from . import numbers, sentences, words
+from . import facts, numbers, words
 from .figure import HELD, MOST, Figure, Row, Table, axis, held, largest, names, shown, themed, values
+from .groups import Chances, chance_beside, chances, combined, group_gaps, group_rates
 from .palette import ACCENT, BAND, INK, MUTED
 from .plain import plain
-from .view import Chances, chance_beside, chances, combined, group_gaps, group_rates
 
 SHOWN = ("selection_rate", "true_positive_rate", "false_positive_rate")
 SHOWN_WITHOUT_POSITIVE = ("accuracy",)
 GAPS = ("selection_rate", "true_positive_rate", "false_positive_rate", "positive_predictive_value", "accuracy")
 STEP = 26  # pixels a row
 LARGEST = "groups with most rows"
+OPEN = 4  # attributes whose rates a report draws
+RATES = "Where two intervals lie far apart, the groups differ; where they overlap widely, these rows cannot tell."
 
 
 def by_attribute(record: Record) -> list[Figure]:
     """For each attribute: the levels' rates with intervals, and everyone's as a line."""
     single = [m for m in group_rates(record) if len(m.where) < 2]
     found = [
-        _attribute(record, single, str(a["name"]), list(map(str, a["levels"])))
-        for a in record.subject.get("attributes", ())
+        _attribute(record, single, place, str(a["name"]), list(map(str, a["levels"])))
+        for place, a in enumerate(record.subject.get("attributes", ()))
     ]
     return [figure for figure in found if figure is not None]
 
@@ -55,6 +57,7 @@ def intersections(record: Record) -> Figure | None:
         "Each point is a group's rate, its line the interval; the dashed line is everyone. Groups with few rows "
         "have long "
         "lines: what they show may be chance." + shown(total, LARGEST),
+        folded="Groups with few rows have wide intervals: what they show may be chance.",
     )
 
 
@@ -87,7 +90,8 @@ def gaps(record: Record) -> Figure | None:
     )
 
 
-COMBINED = 6  # gaps across combinations of attributes that the chart shows
+DRAWN = 14  # gaps that the chart shows
+COMBINED = 4  # gaps across combinations of attributes that the chart shows
 
 
 def _telling(everything: Sequence[Measure]) -> list[Measure]:
@@ -95,11 +99,13 @@ def _telling(everything: Sequence[Measure]) -> list[Measure]:
     leading = [m for name in GAPS for m in everything if m.metric == name and "class" not in m.where]
     single = [m for m in leading if not combined(m)] or [m for m in everything if not combined(m)]
     several = [m for m in leading if combined(m) and m.metric in SHOWN + SHOWN_WITHOUT_POSITIVE]
-    single = largest(single, MOST - COMBINED, _size)
-    return [*single, *largest(several, min(COMBINED, MOST - len(single)), _size)]
+    single = largest(single, DRAWN - COMBINED, _size)
+    return [*single, *largest(several, min(COMBINED, DRAWN - len(single)), _size)]
 
 
-def _attribute(record: Record, single: Sequence[Measure], attribute: str, levels: list[str]) -> Figure | None:
+def _attribute(
+    record: Record, single: Sequence[Measure], place: int, attribute: str, levels: list[str]
+) -> Figure | None:
     own = [m for m in single if column(attribute) in m.where]
     metrics = [name for name in SHOWN if any(m.metric == name and m.value is not None for m in own)]
     metrics = metrics or [n for n in SHOWN_WITHOUT_POSITIVE if any(m.metric == n and m.value is not None for m in own)]
@@ -121,6 +127,8 @@ def _attribute(record: Record, single: Sequence[Measure], attribute: str, levels
     )
     overall = [m for name in metrics for m in everyone if m.metric == name]
     head = _head(own)
+    told = " Where two lines lie far apart, the groups differ; where they overlap widely, these rows cannot tell. "
+    told += " ".join(f"{c}: {words.metric(n).meaning}" for c, n in zip(columns, metrics, strict=True))
     return Figure(
         f"groups-{_slug(attribute, record)}",
         "fairness",
@@ -132,11 +140,12 @@ def _attribute(record: Record, single: Sequence[Measure], attribute: str, levels
             (*table, _cells("everyone", overall)) if len(overall) == len(metrics) else table,
             held(total, LARGEST),
         ),
-        "Each point is a group's rate, its line the interval; the dashed line is everyone. Where two lines lie far "
-        "apart, the "
-        "groups differ; where they overlap widely, these rows cannot tell them apart. "
-        + " ".join(f"{c}: {words.metric(n).meaning}" for c, n in zip(columns, metrics, strict=True))
+        (
+            "Each point is a group's rate, its line the interval; the dashed line is everyone."
+            + (told if not place else "")
+        )
         + shown(total, LARGEST),
+        folded=RATES if place >= OPEN else "",
     )
 
 
@@ -230,7 +239,7 @@ def _gap_cells(m: Measure, tolerances: dict[tuple[str, str], float], beside: Cha
         numbers.value(m),
         numbers.interval(m) or "–",
         chance_beside(m, beside),
-        "–" if tolerance is None else sentences.bound(tolerance, m.metric, m.statistic, m.unit),
+        "–" if tolerance is None else facts.bound(tolerance, m.metric, m.statistic, m.unit),
         numbers.count(m.n),
     )
 

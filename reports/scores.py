@@ -73,6 +73,8 @@ def roc(record: Record, attribute: str, slug: str) -> Figure | None:
         ),
         "Each panel is a group: what finding more of its positives (up) costs in false alarms (right). The dashed line "
         "is everyone. A curve below the dashed one means that scores sort this group's rows worse." + _shown(found),
+        folded="AUC is the chance that a positive row of the group scores above a negative one of it; 0.5 is a coin. "
+        "Average precision says how pure the rows scored highest are in positives.",
     )
 
 
@@ -169,6 +171,7 @@ def spread(record: Record, attribute: str, slug: str) -> Figure | None:
         ),
         "Each panel is a group: bars say which share of its rows gets which score, the line says it of everyone. Bars "
         "further right than the line mean higher scores; whether they are deserved is told by the calibration." + left,
+        folded="Higher scores are no unfairness by themselves: whether they are deserved is told by the calibration.",
     )
 
 

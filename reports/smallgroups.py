@@ -46,6 +46,8 @@ def pooled(record: Record) -> Figure | None:
         "The hollow point is the rate seen, the filled one the rate drawn towards that of all groups, the further the "
         "fewer rows the group has; the line is the filled point's interval. A rate that moves far rests on few rows: "
         "it says less than it seems." + shown(total, MOVED),
+        folded="Pooled is the rate drawn towards that of all groups, the further the fewer rows the group has. A rate "
+        "that moves far rests on few rows: it says less than it seems.",
     )
 
 
@@ -78,6 +80,9 @@ def subgroups(record: Record) -> Figure | None:
         f"Half of the rows named the suspects among {tried} comparisons; the numbers here are of the other half alone. "
         f"The filled point is the group's rate, the tick that of all other rows. Of the groups confirmed, at most "
         f"{rate} are expected to be chance; hollow points were not confirmed." + shown(len(rows), WORST),
+        folded=f"Half of the rows named the suspects among {tried} comparisons; the numbers here are of the other half "
+        f"alone. Chance is how often such a difference comes about where there is none. Of the groups confirmed, at "
+        f"most {rate} are expected to be chance.",
     )
 
 

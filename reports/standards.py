@@ -38,6 +38,9 @@ def four_fifths(record: Record) -> Figure | None:
         "Each point is a group's selection rate divided by the highest, its line the interval; the upright line is "
         "four fifths. Exactly four fifths passes. The rule is a screen that says where to look, and no legal finding; "
         "a small highest group can distort it, so the table holds other groups of reference too.",
+        folded="The ratio is a group's selection rate divided by the highest; four fifths or more passes. The rule is "
+        "a screen that says where to look, and no legal finding; a small highest group can distort it, so the columns "
+        "“To largest” and “To everyone” divide by the rate of the largest group and of all rows.",
     )
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..audit.record import Record
-from . import numbers, sentences, words
+from . import numbers, words
+from .facts import evidence, join
+from .groups import GAPS, chance_beside, chances, group_gaps
 from .plain import plain
-from .view import GAPS, chance_beside, chances, find, group_gaps
+from .view import find
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,12 @@ def _decides_on(record: Record) -> Tile:
     own = sorted((m for m in found if m.where.get("method", "") == method), key=lambda m: -(m.value or 0))
     first, total = own[0], sum(m.value or 0 for m in own)
     share = numbers.percent((first.value or 0) / total) if total else numbers.value(first)
-    next_ones = sentences.join([plain(m.where["feature"], 32) for m in own[1:3]])
+    next_ones = join([plain(m.where["feature"], 32) for m in own[1:3]])
     return Tile(
         question,
         plain(first.where["feature"], 28),
         f"carries {share} of all attribution" + (f", then {next_ones}." if next_ones else "."),
-        f"{numbers.value(first)} on average; {sentences.evidence(first)}",
+        f"{numbers.value(first)} on average; {evidence(first)}",
         f"{first.kind}, {plain(method).replace('_', ' ')}",
     )
 
@@ -68,7 +70,7 @@ def _for_whom(record: Record) -> Tile:
     text = f"{words.metric(found.metric).title}, across {plain(found.where.get('attribute', ''))}{between}."
     chance = chance_beside(found, chances(record))
     text += "" if chance == "–" else f" Chance alone would show about {chance}."
-    return Tile(question, numbers.value(found), words.capital(text), sentences.evidence(found), found.kind)
+    return Tile(question, numbers.value(found), words.capital(text), evidence(found), found.kind)
 
 
 def _costs(record: Record) -> Tile:
@@ -85,4 +87,4 @@ def _costs(record: Record) -> Tile:
             f" ({'range ' if numbers.is_range(carbon) else ''}{span})" if span else ""
         )
     origin = found.kind if found.kind == "measured" else ""
-    return Tile(question, numbers.value(found), text + ".", sentences.evidence(found), origin)
+    return Tile(question, numbers.value(found), text + ".", evidence(found), origin)

@@ -6,20 +6,20 @@ The HTML report, the terminal and the pull-request comment show these same lines
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from ..audit.findings import SEVERITIES, Finding, Verdict
-from ..audit.measure import RESERVED, Measure, column
+from ..audit.measure import Measure
 from ..audit.record import Record
-from . import numbers, sentences, words
+from . import grouped, numbers, sentences, words
+from .facts import join
+from .groups import chance_beside, chances, glanced, too_small
 from .plain import plain
 
 ORDER = ("data", "performance", "fairness", "explanations", "energy")
-# what the tile on groups shows, the first that is there
-GAPS = ("selection_rate", "accuracy", "mean_absolute_error", "exposure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +33,17 @@ class Said:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A row of the criteria register: what was asked beside what was measured."""
-
-    id: str
-    asked: str
-    target: str
-    measured: str
-    interval: str
-    verdict: str
-    symbol: str
-    word: str
-    why: str
-    clauses: str
-
-
 def findings(record: Record) -> list[Said]:
     """The findings as sentences, what matters most first: what fails, what is open, warnings, what passes, notes."""
-    return [_said(_whole(record, f)) for f in sorted(record.findings, key=_weight)]
+    return [_said(whole(record, f)) for f in _ordered(record.findings)]
+
+
+def _ordered(found: Iterable[Finding]) -> Iterator[Finding]:
+    """What matters most first; a rule is explained with the first finding that it has."""
+    known: set[str] = set()
+    for f in sorted(found, key=_weight):
+        yield replace(f, parameters={**f.parameters, grouped.AGAIN: True}) if f.message in known else f
+        known |= {f.message} & grouped.EXPLAINED
 
 
 def verdict_sentence(record: Record) -> str:
@@ -69,7 +61,7 @@ def _counts(record: Record) -> str:
         return ""
     total = counts.total()
     told = [_counted(v, n) for v in COUNTED if (n := counts[v])]
-    return f" Of {total} check{'s' if total > 1 else ''} against the criteria, {sentences.join(told)}."
+    return f" Of {total} check{'s' if total > 1 else ''} against the criteria, {join(told)}."
 
 
 COUNTED: dict[Verdict, tuple[str, str]] = {
@@ -88,7 +80,7 @@ def facts(record: Record) -> list[tuple[str, str]]:
     rows, split = s.get("rows") or data.get("rows") or 0, SPLITS.get(str(s.get("split")), SPLITS["unknown"])
     found = [
         ("Purpose", plain(card.get("purpose") or "not provided", 300)),
-        ("Decides", task(s.get("task") or {})),
+        ("Decides", task(s.get("task") or {}, _scored(record))),
         ("Rows", f"{numbers.count(rows)}, {split}"),
         (
             "People",
@@ -114,12 +106,17 @@ SPLITS = {
 }
 
 
-def task(declared: dict[str, Any]) -> str:
-    """What the model decides, in words."""
+def _scored(record: Record) -> bool:
+    """Whether a model or a column of scores made the decisions; else they came as they are."""
+    return bool(record.subject.get("model")) or any(e.kind == "score_histogram" for e in record.exhibits)
+
+
+def task(declared: dict[str, Any], scored: bool = True) -> str:
+    """What the model decides, in words; from which score on only where there are scores."""
     if declared.get("kind") == "binary":
         positive, negative = plain(declared.get("positive")), plain(declared.get("negative"))
-        threshold = declared.get("threshold", 0.5)
-        return f"“{positive}” or “{negative}”: selected means “{positive}”, from a score of {threshold:g} on"
+        from_score = f", from a score of {declared.get('threshold', 0.5):g} on" if scored else ""
+        return f"“{positive}” or “{negative}”: selected means “{positive}”{from_score}"
     if declared.get("kind") == "multiclass":
         classes = [plain(c, 24) for c in declared.get("classes", ())]
         return f"one of {len(classes)} classes: {', '.join(classes[:12])}{' …' if len(classes) > 12 else ''}"
@@ -128,30 +125,6 @@ def task(declared: dict[str, Any]) -> str:
         return f"an order of rows: of each list {f'the first {top}' if top else 'the first tenth'} count as selected"
     unit = plain(declared.get("unit") or "")
     return f"a number{f', in {unit}' if unit not in ('', '1') else ''}"
-
-
-def not_tested(record: Record) -> list[str]:
-    """What this audit says nothing about."""
-    present = {m.analysis for m in record.measures if m.value is not None} | {e.analysis for e in record.exhibits}
-    found = [words.analysis(name).skipped for name in ORDER if name not in present]
-    found += _unmeasured(record.measures)
-    found += [sentences.limitation(message) for message in record.limitations if message.message in UNTESTED]
-    windowed = any("window" in m.where for m in record.measures)
-    return [*found, ALWAYS if windowed else ALWAYS_WITHOUT_TIME]
-
-
-UNTESTED = frozenset(
-    {"no_people", "no_reference", "no_training_data", "split_unknown", "intersections_left_out", "unprobed"}
-)
-
-ALWAYS = (
-    "Changed or hostile inputs, and what the decisions do to people, were not tested: this version has no such "
-    "analysis."
-)
-ALWAYS_WITHOUT_TIME = (
-    "Drift over time was not tested: no column of time was given. Changed or hostile inputs, and what the decisions do "
-    "to people, were not tested either: this version has no such analysis."
-)
 
 
 def own_cost(record: Record) -> str:
@@ -174,11 +147,6 @@ def own_cost(record: Record) -> str:
     return f"This audit took {took} and {numbers.quantity(whole.joules, 'J')}{span}, {kind}.{grams}"
 
 
-def register(record: Record) -> list[Judged]:
-    """Every criterion with its target beside what was measured."""
-    return [_judged(_whole(record, f)) for f in record.findings if "criterion" in f.parameters]
-
-
 def sections(record: Record) -> list[str]:
     """The analyses that left measures or exhibits, the known ones in the order of a report."""
     present = {m.analysis for m in record.measures} | {e.analysis for e in record.exhibits}
@@ -190,86 +158,14 @@ def headlines(record: Record, analysis: str) -> list[Measure]:
     return [m for m in record.measures if m.analysis == analysis and not m.where and m.statistic == "value"]
 
 
-def group_gaps(record: Record) -> list[Measure]:
-    """The differences across attributes, then across their combinations, the largest first of each.
-
-    Left out are gaps within a time window or a stratum, those of pure numbers, which compare with none in percentage
-    points, and those that mirror another: of a share and of the rest of it.
-    """
-    found = [m for m in record.measures if m.analysis == "fairness" and m.statistic == "difference" and _is_gap(m)]
-    leading = [m for m in found if m.metric in GAPS or numbers.is_share(m)]
-    return sorted(leading, key=lambda m: (combined(m), -(m.value or 0), m.metric, words.place(m.where)))
-
-
-def _is_gap(m: Measure) -> bool:
-    return m.value is not None and m.where.keys() <= {"attribute", "class"} and m.metric not in words.MIRRORS
-
-
-def combined(gap: Measure) -> int:
-    """How many attributes the groups of a gap combine, less one."""
-    return gap.where.get("attribute", "").count(COMBINED)
-
-
-COMBINED = " × "  # stands between the attributes that groups combine
-
-
-def group_rates(record: Record) -> list[Measure]:
-    """The metrics of everyone and of groups of people; not those of a class, a time window or a level of a control."""
-    counts = next((e.data for e in record.exhibits if (e.analysis, e.kind) == ("fairness", "counts")), {})
-    other = RESERVED | {column(str(control["name"])) for control in counts.get("controls") or ()}
-    own = (m for m in record.measures if m.analysis == "fairness" and m.statistic == "value")
-    return [m for m in own if not other & m.where.keys()]
-
-
-Chances = dict[tuple[str, tuple[tuple[str, str], ...]], Measure]
-
-
-def chances(record: Record) -> Chances:
-    """The gap that chance alone would show, by metric and place."""
-    found = (m for m in record.measures if m.statistic == "expected_by_chance" and m.value is not None)
-    return {(m.metric, tuple(sorted(m.where.items()))): m for m in found}
-
-
-def chance_beside(gap: Measure, found: Chances) -> str:
-    """What chance alone would show beside a gap, as a table does: "0.4 points"; a dash where that is not known."""
-    alone = found.get((gap.metric, tuple(sorted(gap.where.items()))))
-    if alone is None or alone.value is None:
-        return "–"
-    return numbers.points(alone.value) if numbers.is_share(alone) else numbers.value(alone)
-
-
-def too_small(record: Record) -> list[str]:
-    """For each attribute, the groups with too few rows to show a difference as large as the one seen."""
-    gaps = {m.where["attribute"]: m for m in group_gaps(record) if m.metric == GAPS[0] and "class" not in m.where}
-    told: list[str] = []
-    for attribute in record.subject.get("attributes", ()):
-        name, key = str(attribute["name"]), column(str(attribute["name"]))
-        found = [m for m in record.measures if m.statistic == "minimum_detectable" and m.metric == GAPS[0]]
-        own = [(m.where[key], m) for m in found if set(m.where) == {key} and _unseen(m, gaps.get(name))]
-        own.sort(key=lambda pair: (pair[1].value is not None, -(pair[1].value or 0), pair[0]))
-        if own:
-            told.append(sentences.too_small(name, GAPS[0], own[:SMALL], max(0, len(own) - SMALL)))
-    return told[:SMALL]
-
-
-SMALL = 3  # groups, and attributes, that are told of as too small
-
-
-def _unseen(m: Measure, gap: Measure | None) -> bool:
-    """Whether a difference as large as the gap would not be noticed in that group."""
-    if m.value is None:
-        return m.n > 0 and m.details.get("reason") == "none_detectable"
-    return gap is not None and gap.value is not None and m.value > gap.value
-
-
 def answer(record: Record, analysis: str) -> list[str]:
     """What an analysis found, in a sentence or a few: its own findings, else its headline numbers."""
     found = [f for f in record.findings if f.message != "criterion" and analysis_of(record, f) == analysis]
-    own = [sentences.finding(_whole(record, f)) for f in sorted(found, key=_weight)]
+    own = [sentences.finding(whole(record, f)) for f in sorted(found, key=_weight)]
     if analysis == "fairness" and not record.subject.get("attributes"):
         return ["No sensitive attribute was declared, so nothing can be said of groups."]
     if analysis == "fairness":
-        own = [*own[:TOLD], *_leading_gaps(record, found), *too_small(record)]
+        own = [*(glanced(record) or own[:TOLD]), *too_small(record)]
     if analysis == "data":
         own = [*_rows_judged(record), *own]
     if analysis == "explanations":
@@ -279,21 +175,7 @@ def answer(record: Record, analysis: str) -> list[str]:
     return list(dict.fromkeys(own))
 
 
-TOLD = 6  # findings that the answer on groups repeats, the gravest
-
-
-def _leading_gaps(record: Record, found: list[Finding]) -> list[str]:
-    """The gaps that no finding tells of, a few, with what chance alone would show."""
-    told = [f.parameters.get("attribute") for f in found if f.message == "largest_gap"]
-    leading = [m for name in GAPS for m in group_gaps(record) if m.metric == name and "class" not in m.where]
-    beside = chances(record)
-    left = [m for m in leading if m.metric != GAPS[0] or m.where.get("attribute") not in told][:3]
-    return [sentences.measured(m) + _by_chance(m, beside) for m in left]
-
-
-def _by_chance(gap: Measure, beside: Chances) -> str:
-    chance = chance_beside(gap, beside)
-    return sentences.by_chance(None if chance == "–" else chance, gap.low)
+TOLD = 6  # findings that the answer on groups repeats where no gap can be shown, the gravest
 
 
 def _rows_judged(record: Record) -> list[str]:
@@ -306,7 +188,7 @@ def _rows_judged(record: Record) -> list[str]:
     if seen and seen.value is not None:
         share = "none of them stand" if seen.value == 0 else f"{numbers.value(seen)} also stand"
         told.append(f"{share} in the training data")
-    return [sentences.join(told) + "."]
+    return [join(told) + "."]
 
 
 def analysis_of(record: Record, found: Finding) -> str:
@@ -348,7 +230,7 @@ def digest(name: str | None) -> str:
     return "" if not name else plain(name, 19).removesuffix("…")
 
 
-def _whole(record: Record, f: Finding) -> Finding:
+def whole(record: Record, f: Finding) -> Finding:
     """A finding with what only measures tell: whether its interval is a range, what chance alone would show."""
     places = [place for place in f.evidence if 0 <= place < len(record.measures)]
     if f.message == "largest_gap" and places:
@@ -378,49 +260,6 @@ FIRST = ("audited_on_training_rows", "train_test_overlap", "largest_gap", "over_
 
 def _counted(verdict: Verdict, n: int) -> str:
     return f"{n} {COUNTED[verdict][n > 1]}"
-
-
-def _judged(f: Finding) -> Judged:
-    p, shown = f.parameters, words.verdict(f.verdict)
-    why, clauses = plain(p.get("why", ""), 300), ", ".join(plain(c) for c in f.clauses)
-    if f.message != "criterion":
-        return Judged(plain(p["criterion"]), plain(p.get("asks", ""), 120), "–", "–", "–", *_verdict(f), why, clauses)
-    m = sentences.as_measure(p)
-    return Judged(
-        plain(p["criterion"]),
-        f"{words.title(m.metric, m.statistic)}, {words.place(m.where)}",
-        sentences.target(p.get("at_least"), p.get("at_most"), m.metric, m.statistic, m.unit),
-        numbers.value(m),
-        numbers.cell(m),
-        f.verdict.value,
-        shown.symbol,
-        shown.word,
-        why,
-        clauses,
-    )
-
-
-def _verdict(f: Finding) -> tuple[str, str, str]:
-    shown = words.verdict(f.verdict)
-    return f.verdict.value, shown.symbol, shown.word
-
-
-def _unmeasured(measures: Iterable[Measure]) -> list[str]:
-    """Reasons with the numbers that are missing for them, most frequent first."""
-    by: dict[str, list[Measure]] = {}
-    for m in measures:
-        if m.value is None:
-            by.setdefault(plain(m.reason, 160), []).append(m)
-    ranked = sorted(by.items(), key=lambda pair: (-len(pair[1]), pair[0]))
-    return [f"{_missing(found)}: {reason}." for reason, found in ranked[:8]]
-
-
-def _missing(found: list[Measure]) -> str:
-    titles = [words.metric(name).title for name in dict.fromkeys(m.metric for m in found)]
-    places = list({tuple(sorted(m.where.items())): m.where for m in found}.values())
-    what = words.capital(sentences.join(titles)) if len(titles) <= 3 else f"{len(found)} numbers"
-    more = f" and {len(places) - 3} more" if len(places) > 3 else ""
-    return f"{what} for {'; '.join(map(words.place, places[:3]))}{more}"
 
 
 def find(record: Record, metric: str, analysis: str) -> Measure | None:

@@ -267,14 +267,14 @@ STATISTICS: dict[str, str] = {
     "pooled": "pooled with the other groups",
     "structured": "pooled by attribute",
     "minimum_detectable": "smallest difference these rows could reveal",
-    "p_value": "chance of such a gap where groups are alike",
-    "interaction_p_value": "chance of such rates where attributes merely add up",
+    "p_value": "p-value for groups being alike",
+    "interaction_p_value": "p-value for attributes merely adding up",
     "difference_bounds": "difference, whatever the unknown groups are",
     "ratio_bounds": "ratio, whatever the unknown groups are",
     "conditional_difference": "difference with controls held fixed",
     "conditional_ratio": "ratio with controls held fixed",
-    "conditional_p_value": "chance of such a gap with controls held fixed",
-    "heterogeneity_p_value": "chance that the gap is the same at each level of the controls",
+    "conditional_p_value": "p-value for groups being alike with controls held fixed",
+    "heterogeneity_p_value": "p-value for a gap that is the same at each level of the controls",
     "subgroup_difference": "difference from all others",
     "due_to": "part of the gap",
     "change": "change by mitigation",
@@ -381,7 +381,8 @@ ANALYSES: dict[str, AnalysisWords] = {
     "fairness": AnalysisWords(
         "Groups",
         "For whom does the model work worse?",
-        "All rates come from one table of counts by group, label and decision. A group's rate carries a Wilson "
+        "Rates come from one table of counts by group, label and decision; what is said of scores, of predicted "
+        "numbers and of rankings comes from the rows themselves. A group's rate carries a Wilson "
         "interval. "
         "A gap is between the groups with the highest and the lowest rate; with more than two groups its interval "
         "holds "
@@ -455,7 +456,12 @@ PLACES: dict[str, str] = {
 }
 
 
+SWAPPED = " → "  # in a component: from one level of an attribute to another
+
+
 def _one_place(key: str, name: str) -> str:
+    if key == "component" and SWAPPED in name:
+        return f"from {plain(name).replace(SWAPPED, ' to ')}"
     if key in PLACES:
         return PLACES[key].format(plain(name).replace("_", " ") if key == "component" else plain(name))
     return f"by {plain(name).replace('_', ' ')}" if key == "method" else f"{plain(key)} = {plain(name)}"

@@ -16,7 +16,7 @@ from gnomon.reports.charts import Figure, charts
 from gnomon.reports.curves import CLASSES
 from gnomon.reports.figure import HELD, MOST
 from gnomon.reports.plain import NAME
-from gnomon.reports.rates import COMBINED
+from gnomon.reports.rates import COMBINED, DRAWN
 from golden import sample
 
 RECORDS = {"binary": sample.binary(), "image": sample.image()}
@@ -155,7 +155,7 @@ def test_of_many_gaps_the_chart_shows_the_widest_widest_first():
         for i in range(500)
     ]
     figure = next(f for f in charts(replace(empty(sample.binary()), measures=tuple(gaps))) if f.id == "groups-gaps")
-    most = MOST - COMBINED  # the rest of the chart is kept for combinations of attributes
+    most = DRAWN - COMBINED  # the rest of the chart is kept for combinations of attributes
     order = sorted(range(500), key=lambda i: -(i * 7 % 500))
     widest = [f"Selection rate · a{i}" for i in order[:most]]
     assert [name for name in texts(draw(figure)) if name.startswith("Selection rate")] == widest

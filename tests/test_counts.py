@@ -96,7 +96,7 @@ def test_the_frame_is_tidy():
     [
         ([1, 0], [1], ["a", "b"], "one of each a row"),
         ([1, 0], [1, None], ["a", "b"], "blank at row 1"),
-        ([0, 0], [0, 0], ["a", "b"], "positive label '1'"),
+        (["no", "no"], ["no", "no"], ["a", "b"], "positive label '1'"),
         ([1, 0], [1, 0], ["a"], "one a row"),
     ],
 )

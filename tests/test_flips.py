@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from gnomon import audit
@@ -16,10 +18,11 @@ from gnomon.audit.fairness.counterfactual.terms import (
     flips_of_texts,
     groups_from_terms,
 )
+from gnomon.audit.record import Record
 from gnomon.models import Binary, Feature, Multiclass, Regression, Subject, frames
 from gnomon.models.datasets import hatecheck, jigsaw_templates, simulated
 from gnomon.models.errors import DataError
-from gnomon.reports import sentences
+from gnomon.reports import charts, cli, numbers, sentences, words
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,6 +132,60 @@ def test_the_inputs_that_are_given_stay_as_they_are():
     (changed,) = with_level((x,), Feature("sex", 0, (1, 2), ("f", "m")), 1)
     assert changed.tolist() == [[1.0, 0.0, 1.0], [2.0, 0.0, 1.0]]
     assert x[0].tolist() == [1.0, 1.0, 0.0]
+
+
+SUBJECT = """
+import torch
+from gnomon.models import Binary, Subject, frames
+from gnomon.models.datasets import simulated
+
+class Model(torch.nn.Module):
+    def forward(self, x, codes):
+        return 2 * x[:, 1] - (codes[:, 0] == 0).float()
+
+def subject():
+    frame = simulated.credit(800, seed=2)
+    encoding = frames.fit_encoding(frame, numeric=simulated.NUMERIC, categorical=("sex", "employment"))
+    return Subject.from_frame("credit", Model(), frame, target="approved", encoding=encoding, task=Binary(),
+                              sensitive=["sex", "origin"], output="logit")
+"""
+
+
+def test_the_command_swaps_what_it_is_asked_to_and_the_page_shows_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(SUBJECT)
+    monkeypatch.setattr(sys, "argv", ["gnomon", "run", "mine.py", "--flips", "--out", "flips"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 0
+    assert "Swapping sex alone changes" in " ".join(capsys.readouterr().out.split())
+    record = Record.load(Path("flips"))
+    rate = record.find("flip_rate", where={"attribute": "sex"})
+    assert rate.value == pytest.approx(flips(subject())[1]["flip_rate", "sex", None].value)
+    assert [cost for cost in record.costs if cost.phase == "audit/flips"]
+    page = Path("flips/report.html").read_text()
+    assert "What swapping sex changes" in page
+    assert "Female → Male" in page
+
+
+def test_the_figure_tells_every_swap_and_all_of_them_once():
+    record, found = flips(subject())
+    (figure,) = charts.flips.by_attribute(record)
+    assert [row[0] for row in figure.table.rows] == ["any swap", "Female → Male", "Male → Female"]
+    assert figure.table.rows[0][1] == numbers.count(found["flip_rate", "sex", None].n)
+    assert figure.table.rows[1][2] == numbers.value(found["flip_rate", "sex", "Female → Male"])
+    assert charts.flips.by_attribute(flips(subject(sensitive=("origin",)))[0]) == []
+
+
+def test_no_p_value_is_called_the_chance_that_something_is_so():
+    """It is how often chance alone would show as much were it so: a p-value of something, by its name."""
+    named = {name: told for name, told in words.STATISTICS.items() if name.endswith("p_value")}
+    assert len(named) == 4
+    assert all(told.startswith("p-value for ") and "chance" not in told for told in named.values())
+
+
+def test_a_swap_is_called_by_both_levels():
+    assert words.place({"attribute": "sex", "component": "Female → Male"}) == "across sex, from Female to Male"
 
 
 # --- texts ------------------------------------------------------------------------------------------------------------
@@ -301,3 +358,35 @@ def test_comments_with_identities_swapped_by_others_are_pairs(data_folder: Path)
     assert rate.n == 734
     assert rate.low <= rate.value <= rate.high
     assert abs(move.value) < 0.2
+
+
+def fairness(capsys, *options):
+    code = cli._guarded(["fairness", "texts.csv", "--score", "s", "--target", "y", "--replicates", "0", *options])
+    return code, capsys.readouterr()
+
+
+def test_the_command_finds_the_groups_of_texts_by_the_words_of_a_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    texts = ["She left", "he left", "rain", "she and he", "SHE came", "he stayed", ""]
+    scores = [0.9, 0.1, 0.9, 0.9, 0.8, 0.7, 0.2]
+    pd.DataFrame({"said": texts, "s": scores, "y": [1, 0, 1, 1, 0, 1, 0]}).to_csv("texts.csv", index=False)
+    Path("terms.yaml").write_text("female: [she]\nmale: [he]\n")
+    code, printed = fairness(capsys, "--text", "said", "--terms", "terms.yaml", "--json")
+    assert code == 0, printed.err
+    record = Record.from_json(printed.out)
+    rates = [record.find("selection_rate", where={"terms in said": level}) for level in ("female", "male")]
+    assert [(rate.numerator, rate.denominator) for rate in rates] == [(2, 2), (1, 2)]
+    Path("empty.yaml").write_text("female: []\n")
+    Path("absent.yaml").write_text("a: [zebra]\n")
+    for options, said in (
+        (("--text", "said"), "go together"),
+        (("--text", "said", "--terms", "terms.yaml", "--stream"), "--stream keeps none"),
+        (("--text", "said", "--terms", "nowhere.yaml"), "cannot be read as YAML"),
+        (("--text", "said", "--terms", "empty.yaml"), "its list of words"),
+        (("--text", "said", "--terms", "absent.yaml"), "no text of column 'said'"),
+        (("--text", "sad", "--terms", "terms.yaml"), "there is no column 'sad'"),
+    ):
+        code, printed = fairness(capsys, *options)
+        assert (code, printed.out) == (2, "")
+        assert said in printed.err
+        assert printed.err.count("\n") == 1

@@ -145,3 +145,36 @@ def test_the_rows_given_are_left_as_they_were():
     frame(truth, decided, group, replicates=20)
     for now, before in zip((truth, decided, group), kept, strict=True):
         assert (now == before).all()
+
+
+def test_entropy_of_order_0_does_not_call_one_missed_positive_infinite_without_a_word():
+    """AIF360 divides by the mean benefit once too often, and is infinite for any missed positive."""
+    benefit, rows = np.array([1.0, 2.0]), np.array([6.0, 2.0])
+    every = np.repeat(benefit, rows.astype(int))
+    assert float(inequality.generalized_entropy(benefit, rows, 0)) == pytest.approx(
+        -np.log(every / every.mean()).mean()
+    )
+    truth, decided = [1, 1, 0, 0, 1, 0], [1, 0, 0, 1, 1, 0]
+    for m in Counts.from_arrays(truth, decided, {"g": list("aaabbb")}).measures(replicates=0):
+        assert m.value is None or np.isfinite(m.value)
+
+
+def test_curves_that_cross_are_apart_though_their_areas_are_equal():
+    """HolisticAI's abroca is the difference of the areas, 0 for curves that cross."""
+    ours = {"a": ([0.9, 0.2, 0.6, 0.5], [1, 1, 0, 0]), "b": ([0.7, 0.6, 0.8, 0.1], [1, 1, 0, 0])}
+    scores, truth = (np.tile(np.concatenate([group[k] for group in ours.values()]), 20) for k in (0, 1))
+    group = np.tile(np.repeat(list("ab"), 4), 20)
+    found = Counts.from_arrays(truth, None, {"g": group}, scores=scores).frame(replicates=0)
+    areas = [one(found, "auc", g=g).value for g in "ab"]
+    assert areas[0] == pytest.approx(areas[1])
+    assert one(found, "abroca", attribute="g").value > 0.1
+
+
+def test_a_group_missing_from_a_resample_is_not_passed_over():
+    """fairlearn's replicates skip groups that vanished, so its limits rest on fewer groups than it says."""
+    group = np.array(["a"] * 200 + ["b"] * 200 + ["c"] * 2)
+    decided = np.array([1, 0] * 201)
+    gap = one(frame(decided, decided, group, replicates=500), "selection_rate", "difference", attribute="g")
+    assert gap.details["levels"] == 3
+    assert gap.method == "newcombe-sidak"  # a closed form where c is too small to be resampled
+    assert gap.high > 0.4

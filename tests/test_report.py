@@ -20,7 +20,7 @@ from gnomon.audit.findings import Finding, Verdict, judge, overall
 from gnomon.audit.measure import Measure, undefined
 from gnomon.audit.messages import Message
 from gnomon.audit.record import Record
-from gnomon.reports import console, html, markdown, sentences, svg, view, words
+from gnomon.reports import console, groups, html, markdown, methods, register, sentences, svg, untested, view, words
 from gnomon.reports.tiles import tiles
 from golden import sample
 
@@ -102,7 +102,8 @@ def test_every_figure_carries_its_table_with_named_columns_and_rows(name):
         table = figure.find("details//table")
         assert table is not None
         assert all(e.get("scope") in ("col", "row") for e in table.iter("th"))
-        assert figure.find("figcaption") is not None
+        told = "details//p[@class='note']" if figure.get("class") == "folded" else "figcaption"
+        assert len("".join(figure.find(told).itertext())) > 40, "how to read it"
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -166,8 +167,7 @@ def test_a_record_of_thousands_of_intersections_has_a_whole_page_and_short_views
     page = html.render(record)
     assert page.count("<svg") == PAGES["binary"].count("<svg")
     assert "could not be drawn" not in page
-    assert "The chart shows the 25 groups with most rows of 4,8" in page
-    assert "holds the 400 groups with most rows, record.json all of them" in page
+    assert "This table holds the 400 groups with most rows, record.json all of them" in page
     assert len(page.encode()) < 1_000_000
     assert len(console.render(record)) < 20_000
     assert len(markdown.render(record)) < 20_000
@@ -196,7 +196,7 @@ def test_a_picture_that_cannot_be_drawn_leaves_its_table_open_and_the_page_whole
 
     monkeypatch.setattr(svg, "draw", stumbling)
     page = html.render(RECORDS["binary"])
-    figures = {e.get("id"): e for e in tree(page).iter("figure")}
+    figures = {e.get("id"): e for e in tree(page).iter("figure") if e.get("class") != "folded"}
     lost = figures.pop("groups-gaps")
     assert "This picture could not be drawn." in "".join(lost.itertext())
     assert "Selection rate · sex" in "".join(lost.itertext())
@@ -318,7 +318,7 @@ def test_bounds_of_a_model_are_called_a_range_and_carry_no_confidence_level():
     told = said.text.replace("\u00a0", " ")
     assert "(range 1.73 to 3.32; n = 41,297)" in told
     assert "The range reaches over" in told
-    assert view.register(record)[0].interval.endswith(", range")
+    assert register.register(record)[0].interval.endswith(", range")
     assert tiles(record)[2].sure.startswith("range ")
     bare = Finding("e", "energy_per_1000", {"joules": 0.0147, "low": 0.00773, "high": 0.0222, "kind": "estimated"})
     assert "take 14.7 mJ (range 7.73 to 22.2)" in sentences.finding(bare).replace("\u00a0", " ")
@@ -341,7 +341,7 @@ def test_a_message_that_no_sentence_is_known_for_is_told_by_its_key_never_droppe
 def test_an_undefined_measure_is_listed_among_what_was_not_tested():
     gone = undefined(Message("one_class"), analysis="performance", metric="auc", n=5)
     record = replace(RECORDS["image"], measures=(*RECORDS["image"].measures, gone))
-    assert "AUC for everyone: only one class occurs among the labels." in view.not_tested(record)
+    assert "AUC for everyone: only one class occurs among the labels." in untested.not_tested(record)
 
 
 def test_an_analysis_that_stopped_leads_and_is_no_check_of_a_criterion():
@@ -391,9 +391,72 @@ def test_beside_a_gap_stands_what_chance_alone_would_show_on_every_page():
 
 
 def test_a_group_too_small_to_show_the_gap_seen_is_named():
-    (told,) = view.too_small(RECORDS["binary"])
+    (told,) = groups.too_small(RECORDS["binary"])
     assert "Overseas 海外 (6,075 rows) would have to differ by 7.1" in told
     assert told in view.answer(RECORDS["binary"], "fairness")
+
+
+def gap(value: float, low: float, high: float, attribute: str = "sex", metric: str = "selection_rate") -> Measure:
+    pair = {"pair": ["few", "many"], "pair_n": [40, 960], "levels": 2}
+    where = {"attribute": attribute}
+    shared = {"analysis": "fairness", "metric": metric, "statistic": "difference", "where": where}
+    return Measure(**shared, value=value, low=low, high=high, n=1_000, details=pair)
+
+
+def test_a_glance_says_of_each_gap_between_whom_how_large_and_whether_it_is_more_than_chance():
+    measures = (gap(0.2, 0.1, 0.3), gap(0.04, -0.02, 0.1, "origin"), gap(0.5, 0.4, 0.6, "sex × origin"))
+    record = replace(RECORDS["binary"], measures=measures)
+    rows = groups.glance(record)
+    assert [row[0] for row in rows] == [f"Selection rate by {name}" for name in ("sex", "origin", "sex × origin")]
+    assert [row[2] for row in rows] == ["yes", "cannot tell", "yes"]
+    assert rows[0][5:] == ("few (40)", "many (960)")
+    assert groups.glanced(record) == [
+        "Of 3 leading gaps 2 are more than chance; the other one these rows cannot tell from none."
+    ]
+    assert groups.glanced(replace(record, measures=measures[1:2]))[0].startswith("No leading gap is clearly more")
+    assert groups.glanced(replace(record, measures=measures[:1])) == ["The leading gap is more than chance."]
+
+
+def test_what_was_not_tested_follows_from_what_the_record_holds():
+    record = RECORDS["binary"]
+    over_time = Measure(analysis="fairness", metric="selection_rate", where={"window": "2026-01"}, value=0.5, n=9)
+    swapped = Measure(analysis="fairness", metric="flip_rate", where={"attribute": "sex"}, value=0.1, n=9)
+    assert "Drift over time was not tested" in untested.not_tested(record)[-1]
+    assert "Drift" not in untested.not_tested(replace(record, measures=(*record.measures, over_time)))[-1]
+    told = untested.not_tested(replace(record, measures=(*record.measures, swapped)))[-1]
+    assert "but for swapped attributes" in told
+
+
+def test_of_many_reasons_those_of_everyone_are_told_and_the_rest_counted():
+    record = RECORDS["image"]
+    missing = [
+        undefined(
+            Message("empty_denominator", {"of": f"rows of kind {i}"}), analysis="data", metric="rows", where=where, n=0
+        )
+        for i in range(9)
+        for where in ({"a": f"x{i}", "b": "y"}, {} if i == 8 else {"a": f"x{i}"})
+    ]
+    told = untested.not_tested(replace(record, measures=tuple(missing), limitations=()))
+    assert "everyone" in next(line for line in told if "rows of kind" in line)
+    assert "8 further numbers are missing, each with its reason in record.json." in told
+
+
+def test_a_rule_is_explained_with_its_first_finding_alone_and_names_the_class():
+    facts = {"where": {"attribute": "sex", "class": "bird"}, "attribute": "sex", "group": "f", "highest": "m"}
+    facts |= {"ratio": 0.6, "passes": False, "groups": 2, "failing_count": 1}
+    found = tuple(Finding(f"f{i}", "four_fifths", facts) for i in range(3))
+    first, *others = [said.text for said in view.findings(replace(RECORDS["image"], findings=found))]
+    assert first.endswith("no legal finding.")
+    assert not any("legal" in text for text in others)
+    assert all("by sex (class bird)" in text for text in (first, *others))
+
+
+def test_every_method_that_the_group_analyses_name_has_a_plain_meaning_on_the_page():
+    page = " ".join("".join(tree(PAGES["binary"]).itertext()).split())
+    names = {m.method for m in RECORDS["binary"].measures if m.analysis == "fairness" and m.method}
+    assert names
+    assert all(methods.known(name) for name in names)
+    assert methods.GLOSSES["wilson"] in page
 
 
 STATISTICS = sorted(set(words.STATISTICS) - {"value"})
@@ -467,8 +530,8 @@ def test_gaps_that_mirror_another_and_those_of_windows_are_not_listed_twice():
         Measure(**shared, metric="treatment_equality", where={"attribute": "sex"}),
         Measure(**shared, metric="selection_rate", where={"attribute": "sex × origin"}),
     )
-    found = view.group_gaps(replace(record, measures=(*record.measures, *more)))
-    assert found[:-1] == view.group_gaps(record)
+    found = groups.group_gaps(replace(record, measures=(*record.measures, *more)))
+    assert found[:-1] == groups.group_gaps(record)
     assert found[-1].where == {"attribute": "sex × origin"}, "attributes come first, combinations after"
 
 

@@ -4,15 +4,15 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from gnomon.audit.fairness import Counts
 from gnomon.audit.fairness.scores import scores
-from gnomon.audit.fairness.scores.histogram import Histogram
 from gnomon.audit.record import Exhibit
+from gnomon.models.errors import DataError
 from gnomon.reports import palette, svg
 from gnomon.reports import scores as pictures
 from golden import sample as golden
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 rows = st.lists(
@@ -41,14 +41,28 @@ def sample(n=200, seed=0, levels="abc"):
     return (rng.random(n) < p).astype(int), p, rng.choice(list(levels), n)
 
 
-@given(rows, rows)
-@settings(max_examples=30)
-def test_histograms_of_parts_merge_into_that_of_the_whole(first, second):
-    of = lambda found: Histogram.of(*columns(found), groups=3, bins=16)  # noqa: E731
-    merged, whole = of(first).merge(of(second)), of(first + second)
-    assert np.array_equal(merged.rows, whole.rows)
-    assert np.array_equal(of(second).merge(of(first)).rows, whole.rows)
-    assert np.array_equal(Histogram.zero(3, 16).merge(of(first)).rows, of(first).rows)
+def test_bins_of_parts_merge_into_those_of_the_whole_whatever_levels_each_holds(tmp_path):
+    y, p, g = sample(600)
+
+    def of(name, kept):
+        path = tmp_path / f"{name}.parquet"
+        pd.DataFrame({"y": y[kept], "p": p[kept], "g": g[kept]}).to_parquet(path)
+        return Counts.from_file(path, target="y", score="p", sensitive=["g"])
+
+    first, second = (np.arange(600) < 300) & (g != "a"), (np.arange(600) >= 300) | (g == "a")
+    merged, whole = of("first", first).merge(of("second", second)), of("whole", first | second)
+    told = [scores.section(counts.context(replicates=0)) for counts in (merged, whole)]
+    assert {m.metric for m in told[0].measures} >= {"auc", "abroca", "mean_score"}
+    for a, b in zip(told[0].measures, told[1].measures, strict=True):
+        assert (a.key, a.value, a.low) == (b.key, pytest.approx(b.value, rel=1e-9), pytest.approx(b.low, rel=1e-9))
+    again = Counts.load(whole.dump(tmp_path / "whole.counts"))
+    assert scores.section(again.context(replicates=0)).measures == told[1].measures
+
+
+def test_parts_with_and_without_scores_do_not_merge():
+    y, p, g = sample()
+    with pytest.raises(DataError, match="has scores and the other has none"):
+        Counts.from_arrays(y, None, {"g": g}, scores=p).merge(Counts.from_arrays(y, p >= 0.5, {"g": g}))
 
 
 @pytest.mark.parametrize("more", [{}, {"weights": 1}, {"clusters": 1}])

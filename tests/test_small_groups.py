@@ -82,20 +82,18 @@ def test_a_group_without_rows_is_pooled_from_the_others_and_has_no_rows():
         assert m.low < m.value < m.high
 
 
-def test_a_group_below_the_minimum_is_shown_as_not_measured_and_pooled_without_its_rate():
+def test_a_group_below_the_minimum_is_shown_as_not_measured_and_never_dropped():
     rows = Counts.from_arrays(**people())
     measures = {m.key: m for m in rows.measures(replicates=50, minimum=40)}
     plain = {m.key: m for m in rows.measures(replicates=50)}
-    assert {k for k in plain if k[2] == "value"} == {k for k in measures if k[2] == "value"}
-    small = [m for m in measures.values() if m.statistic == "value" and m.details.get("reason") == "below_minimum"]
+    for statistic in ("value", "pooled", "impact_ratio", "structured"):
+        assert {k for k in plain if k[2] == statistic} == {k for k in measures if k[2] == statistic}
+    small = [m for m in measures.values() if m.details.get("reason") == "below_minimum"]
+    assert {"value", "pooled", "impact_ratio", "structured"} == {m.statistic for m in small}
     assert any(m.where == {"race": "x"} for m in small)
     for m in small:
         assert m.value is None
         assert m.details["count"] < 40
-        pooled = measures.get(("fairness", m.metric, "pooled", m.key[3]))
-        if pooled is not None:
-            assert pooled.details["raw"] is None
-            assert pooled.value is not None
 
 
 def test_the_smaller_a_group_the_larger_what_it_can_show():

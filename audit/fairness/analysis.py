@@ -13,12 +13,11 @@ from ...models.subject import Subject
 from ...models.task import Binary, Number, Scores
 from ..analysis import HERE, Runtime, Section, joined
 from ..criteria import Levels
-from ..findings import Finding
-from ..measure import Measure
 from ..messages import Message
 from ..record import Exhibit
 from ..state import Columns, Counts
 from .conclusion import conclude
+from .largest import largest_gaps
 from .numeric import conclusion as numeric
 from .table.context import Axes, Context
 from .table.plan import REPLICATES, Plan
@@ -51,7 +50,7 @@ class Fairness:
         seed: of the resamples.
         minimum: a rate with a smaller denominator is shown as not measured; 0 for none.
         depth: how many attributes a group may combine.
-        posterior: whether rates get the credible interval of a Dirichlet posterior in place of Wilson's.
+        posterior: whether rates and gaps get credible intervals, of Jeffreys' posterior, in place of Wilson's.
         standard: the rule whose tables are asked for: "nyc-ll144"; empty for none.
         mitigate: methods of mitigation to try and measure; empty for none.
         top: how many of a ranking count as selected; 0 for a tenth of it.
@@ -91,7 +90,7 @@ class Fairness:
             exhibits=(_counts_exhibit(subject, state.counts),),
             limitations=tuple(_limitations(subject, state.counts, self.depth)),
         )
-        largest = tuple(_largest_gaps(found.measures))
+        largest = tuple(largest_gaps(found.measures, HEADLINE))
         return joined([replace(found, findings=(*found.findings, *largest)), own])
 
 
@@ -151,23 +150,3 @@ def _counts_exhibit(subject: Subject, state: Counts) -> Exhibit:
         "cells": state.cells(),
     }
     return Exhibit("fairness", "counts", data)
-
-
-def _largest_gaps(measures: tuple[Measure, ...]) -> Iterator[Finding]:
-    """The gap in selection of each attribute, as an unjudged finding: what a reader wants to know first."""
-    for place, m in enumerate(measures):
-        if (m.metric, m.statistic) != (HEADLINE, "difference") or m.value is None or set(m.where) != {"attribute"}:
-            continue
-        parameters = {
-            "attribute": m.where["attribute"],
-            "metric": m.metric,
-            "value": m.value,
-            "low": m.low,
-            "high": m.high,
-            "level": m.level,
-            "pair": m.details["pair"],
-            "n": m.n,
-            "pair_n": m.details["pair_n"],
-        }
-        name = f"fairness.largest_gap[attribute={m.where['attribute']}]"
-        yield Finding(name, "largest_gap", parameters, severity="medium", evidence=(place,))

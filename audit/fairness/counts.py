@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,8 @@ class Counts:
             prediction: [n] decisions, in the same words; None where scores are given: positive from the threshold on.
             sensitive: attribute -> [n] labels; None, NaN and blank are unknown.
             levels: attribute -> its levels, where they are declared; a level without rows is then counted as empty.
-            positive: the positive label; every other one is negative. None: every label is a class of its own.
+            positive: the positive label, or several in a list; every other one is negative. None: every label is a
+                class of its own.
             scores: [n] probabilities of the positive label.
             threshold: from which score on a decision is positive.
             weights: [n] how many rows of the population each stands for, 0 or more.
@@ -130,14 +132,15 @@ class Counts:
     ) -> Counts:
         """Count a Parquet, CSV or TSV file in pieces: memory does not grow with the number of rows.
 
-        Single rows are not kept, so what needs every score is not measured.
+        Single rows are not kept. Scores are counted in 1,024 bins, where rows have no weights and no clusters: what
+        follows from them says how far the bins can put it off.
 
         Args:
             path: the file; the values of a CSV stay text, as `gnomon.models.tables.read_table` has it.
             sensitive: columns of sensitive attributes.
             target: column of labels; prediction: of decisions; score: of probabilities instead of decisions.
             levels: attribute -> its levels, where they are declared.
-            positive: the positive label; None: every label is a class of its own.
+            positive: the positive label, or several in a list; None: every label is a class of its own.
             threshold: from which score on a decision is positive.
             weight, cluster, control, window: columns of these.
             every: "day", "week", "month", "quarter" or "year", where the window's column holds times.
@@ -171,7 +174,11 @@ class Counts:
         mine, theirs = (moved(part.table, part.axes, axes) for part in (self, other))
         if (mine.weights is None) != (theirs.weights is None) or (mine.clusters is None) != (theirs.clusters is None):
             raise DataError("one part has weights or clusters and the other has none; count both the same way")
-        rows = recoded(self.rows, self.axes, axes).merge(recoded(other.rows, other.axes, axes, self.rows.next))
+        if len(self.table.keys) and len(other.table.keys) and bool(self.rows.parts) != bool(other.rows.parts):
+            raise DataError("one part has scores and the other has none; count both the same way")
+        binned = any("count" in columns for part in (self, other) for _, columns in part.rows.parts)
+        first = recoded(self.rows, self.axes, axes, binned=binned)
+        rows = first.merge(recoded(other.rows, other.axes, axes, self.rows.next, binned=binned))
         return Counts(axes, mine.merge(theirs), rows)
 
     def dump(self, path: Path | str) -> Path:
@@ -216,4 +223,4 @@ def _tidy(measures: Sequence[Measure]) -> pandas.DataFrame:
     import pandas
 
     names = list(Measure.__dataclass_fields__)
-    return pandas.DataFrame({name: [getattr(measure, name) for measure in measures] for name in names})
+    return pandas.DataFrame({name: list(map(attrgetter(name), measures)) for name in names})

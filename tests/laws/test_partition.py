@@ -10,6 +10,7 @@ import pytest
 import torch
 from gnomon.audit.criteria import Levels
 from gnomon.audit.engine import standard
+from gnomon.audit.fairness.counterfactual.flips import Flips
 from gnomon.audit.stream import Seen, observe
 from gnomon.models import Attribute, Batch, Binary, Feature, Multiclass, Regression, Subject, Tabular
 from gnomon.models.task import Scores
@@ -175,6 +176,21 @@ def test_explanations_do_not_depend_on_the_cut(task):
     whole = conclude(task, "explanations", [range(N)])
     order = np.random.default_rng(0).permutation(N)
     assert_same(conclude(task, "explanations", np.array_split(order, 5), tree=True), whole)
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_flips_do_not_depend_on_the_cut(task):
+    sex = Tabular((*FEATURES.features[:2], Feature("sex", 0, (2,), ("f", "m"))))
+    about, analysis, everything = replace(subject(task), inputs=(sex,)), Flips(rows=20), population(task)
+
+    def concluded(pieces):
+        states = [analysis.observe(about, *piece(rows, everything)) for rows in pieces if len(rows)]
+        return analysis.conclude(about, reduce(lambda a, b: a.merge(b), states, analysis.zero(about)), Levels())
+
+    whole, order = concluded([range(N)]), np.random.default_rng(4).permutation(N)
+    assert any(m.value is not None for m in whole.measures)
+    for parts in (1, 4, 13):
+        assert_same(concluded(np.array_split(order, parts)), whole)
 
 
 def test_every_analysis_is_under_the_law():

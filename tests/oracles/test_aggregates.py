@@ -10,6 +10,7 @@ import pytest
 from gnomon.audit.fairness import Counts
 from gnomon.audit.fairness.comparison import inequality
 from gnomon.audit.fairness.comparison.differential import differential_fairness
+from gnomon.audit.fairness.conditional import decomposition
 from gnomon.audit.fairness.conditional.mantel_haenszel import (
     breslow_day,
     cochran_mantel_haenszel,
@@ -17,7 +18,8 @@ from gnomon.audit.fairness.conditional.mantel_haenszel import (
     ratios,
     sums,
 )
-from scipy.stats import chi2
+from gnomon.reports import sentences
+from scipy.stats import chi2, norm
 from statsmodels.stats.contingency_tables import StratifiedTable
 
 Y = [1, 0, 0, 1, 0, 0, 1, 0, 1, 1]
@@ -195,6 +197,28 @@ def test_the_gap_in_false_positive_rates_of_compas_is_split_exactly():
     for part, again in zip(parts, (find_due(counts, name) for name in names), strict=True):
         assert again.low == pytest.approx(part.low, abs=0.004)
         assert again.high == pytest.approx(part.high, abs=0.004)
+
+
+def test_the_split_of_a_pair_that_the_rows_chose_has_the_interval_of_all_pairs():
+    """Three groups have three pairs: each interval is at the level 0.95 ** (1/3), of two groups at 0.95."""
+    two = from_cells(COMPAS)
+    three = from_cells({**COMPAS, "between": (600, 300, 700, 400)})
+    z = norm.ppf((1 + 0.95 ** (1 / 3)) / 2) / norm.ppf(0.975)
+    for name in ("base_rate", "positive_predictive_value", "false_negative_rate"):
+        one = find(two, "false_positive_rate", "due_to", attribute="race", component=name)
+        wider = find(three, "false_positive_rate", "due_to", attribute="race", component=name)
+        assert (wider.details["pair"], wider.value) == (one.details["pair"], one.value)
+        assert (one.details["pairs"], wider.details["pairs"]) == (1, 3)
+        assert (wider.high - wider.low) / (one.high - one.low) == pytest.approx(z, rel=1e-9)
+        assert wider.method == "shapley, jackknife-sidak"
+
+
+def test_the_sentence_says_that_the_intervals_allow_for_the_choice_of_a_pair():
+    three = from_cells({**COMPAS, "between": (600, 300, 700, 400)})
+    for counts, chosen in ((from_cells(COMPAS), False), (three, True)):
+        section = decomposition.section(counts.context(replicates=0))
+        (told,) = [sentences.finding(f) for f in section.findings if f.message == "gap_due_to"]
+        assert ("allow for that choice" in told) is chosen
 
 
 def find_due(counts, component):

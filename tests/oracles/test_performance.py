@@ -127,6 +127,26 @@ def test_a_plainly_miscalibrated_model_is_told():
     assert value == pytest.approx((np.sqrt(p) - p).mean(), abs=0.03)
 
 
+def test_the_error_of_everyone_is_corrected_as_that_of_each_group_is():
+    from gnomon.audit.fairness import Counts
+
+    for seed in (0, 1, 2):
+        y, p = binary(700, seed)
+        own = by_name(conclude(Binary(), y, p, (p >= 0.5).astype(np.int64)))["expected_calibration_error"]
+        one_group = Counts.from_arrays(y, None, {"g": ["all"] * 700}, scores=p).measures(replicates=0)
+        (group,) = [m for m in one_group if m.metric == own.metric and m.statistic == "value" and m.where]
+        assert (own.value, own.low, own.high) == pytest.approx((group.value, group.low, group.high))
+        assert own.method == group.method
+        assert own.details["plain"] == pytest.approx(group.details["plain"])
+        assert own.value < own.details["plain"]
+
+
+def test_a_calibrated_model_shows_no_error_on_average():
+    found = [calibration.uncorrected(calibration.bins(p, y == 1)) for y, p in (binary(500, s) for s in range(300))]
+    assert abs(np.mean([f["uncut"] for f in found])) < 0.003
+    assert np.mean([f["plain"] for f in found]) > 0.03
+
+
 def test_bins_keep_ties_together_and_lose_no_row():
     scores = np.array([0.2] * 50 + [0.7] * 50)
     found = calibration.bins(scores, np.arange(100) % 2 == 0)
@@ -166,7 +186,7 @@ def test_the_mean_auc_of_classes_covers():
     [
         (np.array([1, 1, 1]), np.array([0.2, 0.4, 0.9]), np.array([0, 0, 1]), "auc", "only one class"),
         (np.array([-1, -1]), np.array([0.2, 0.4]), np.array([0, 0]), "accuracy", "no labels"),
-        (np.array([0, 1]), None, np.array([0, 0]), "log_loss", "only decisions"),
+        (np.array([0, 1]), None, np.array([0, 0]), "log_loss", "scores of single rows"),
         (np.array([1]), np.array([0.2]), np.array([0]), "brier_score", "too few"),
     ],
 )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from gnomon import audit
 from gnomon.audit.fairness.numeric import regression, spreads
 from gnomon.audit.fairness.numeric.estimates import Estimates, difference, student
 from gnomon.audit.fairness.numeric.sample import Sample, Spread
 from gnomon.audit.fairness.table.plan import Plan
 from gnomon.audit.state import Columns
-from gnomon.models import Attribute
+from gnomon.models import Attribute, Subject
+from gnomon.reports import console
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -115,7 +117,7 @@ def test_what_cannot_be_told_has_a_reason():
     groups[3, 0] = 1
     y[groups[:, 1] == 2] = 7.0
     found = measured(y, p, groups)
-    assert "1 rows are too few" in value(found, "mean_error", sex="m").reason
+    assert "too few rows (1)" in value(found, "mean_error", sex="m").reason
     assert "only one group" in value(found, "mean_error", "difference", attribute="sex").reason
     assert value(found, "r_squared", race="c").reason == "every label has the same value"
     assert value(found, "mean_error", race="c").value is not None
@@ -303,3 +305,50 @@ def test_communities_and_crime_shows_its_published_correlation_as_a_gap(data_fol
     assert gap.value == pytest.approx(own[1].mean() - own[0].mean())
     assert gap.details["pair"] == ["more", "fewer"]  # where more live, crime is predicted too low by the mean
     assert value(found, "mean_error", "p_value", attribute="black").value < 1e-50
+
+
+def test_the_terminal_tells_the_groups_of_a_regression_and_of_a_ranking(tmp_path):
+    """What `gnomon fairness --task regression` and `--task ranking` print: a finding, and a row for each group."""
+    y, p, groups = rows(people=(SEX,))
+    frame = pd.DataFrame({"y": y, "p": p, "sex": np.array(SEX.levels)[groups[:, 0]], "list": np.arange(len(y)) // 10})
+    parts = {"target": "y", "sensitive": ["sex"]}
+    for task, more, head in (
+        ("regression", {"prediction": "p"}, "the mean error of the group f is"),
+        ("ranking", {"score": "p", "query": "list", "top": 3}, "the exposure of the group"),
+    ):
+        record = audit.run(Subject.from_predictions(frame, task=task, **parts, **more), [audit.Fairness()])
+        (finding,) = record.findings
+        gap = next(
+            m for m in record.measures if m.statistic == "difference" and m.metric == finding.parameters["metric"]
+        )
+        assert (finding.parameters["value"], finding.parameters["low"]) == (gap.value, gap.low)
+        text = " ".join(console.render(record).split())
+        assert head in text
+        assert "sex = f" in text
+
+
+def test_without_labels_the_finding_is_of_predictions():
+    _, p, groups = rows(people=(SEX,))
+    frame = pd.DataFrame({"p": p, "sex": np.array(SEX.levels)[groups[:, 0]]})
+    subject = Subject.from_predictions(frame, prediction="p", sensitive=["sex"], task="regression")
+    (finding,) = audit.run(subject, [audit.Fairness()]).findings
+    own = [p[groups[:, 0] == k].mean() for k in (0, 1)]
+    assert finding.parameters["metric"] == "mean_prediction"
+    assert finding.parameters["value"] == pytest.approx(abs(own[0] - own[1]))
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.5, 2.0])
+def test_the_interval_of_the_freed_spread_holds_the_true_one(tau):
+    rng = np.random.default_rng(0)
+    truth = rng.normal(0, tau, 12) if tau else np.zeros(12)
+    held = 0
+    for _ in range(300):
+        low, high = spreads.debiased_ends(estimates(truth + rng.normal(0, 0.4, 12), np.full(12, 0.16)), 0.95)
+        held += low <= truth.std(ddof=1) <= high
+    assert 0.92 <= held / 300 <= 0.985
+
+
+def test_the_freed_spread_is_told_as_an_estimate():
+    found = value(measured(*rows(), level=Plan(replicates=0)), "mean_error", "debiased_spread", attribute="race")
+    assert found.low <= found.value <= found.high
+    assert "exact" not in found.details

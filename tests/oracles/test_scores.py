@@ -1,14 +1,13 @@
 """Scores of groups against scikit-learn, closed forms, curves drawn by hand and simulation."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from gnomon.audit import calibration, discrimination
 from gnomon.audit.fairness import Counts
 from gnomon.audit.fairness.scores import abroca, binned, estimates, scores, spans, sweep
-from gnomon.audit.fairness.scores.histogram import Histogram
 from gnomon.audit.fairness.scores.steps import Scored
 from gnomon.audit.intervals import newcombe
-from gnomon.models.errors import DataError
 from scipy.stats import norm
 from sklearn import metrics
 
@@ -264,24 +263,24 @@ def test_the_ribbon_of_two_groups_is_newcombes():
         assert (gap.highest[place], gap.lowest[place]) == (first, second)
 
 
-def test_a_histogram_gives_the_sweep_exactly_at_its_edges_and_the_auc_within_its_bound():
+def test_scores_counted_in_bins_give_the_sweep_exactly_at_the_edges_and_the_auc_within_its_bound(tmp_path):
     y, p, g = drawn(5_000, 22, digits=6)
-    steps = steps_of(y, p, g)
-    for bins in (4, 64, 1024):
-        binned_scores = Histogram.of(p, y, g, 3, bins=bins)
-        exact, told = sweep.tables(steps, binned_scores.edges), sweep.tables(binned_scores.steps(), binned_scores.edges)
-        assert np.array_equal(exact.rows, told.rows)
-        off = np.abs(estimates.auc(steps).value - estimates.auc(binned_scores.steps()).value)
-        assert (off <= binned_scores.auc_error() + 1e-12).all()
-        assert binned_scores.auc_error().max() < 1 / bins
+    path = tmp_path / "scores.parquet"
+    pd.DataFrame({"y": y, "p": p, "g": g}).to_parquet(path)
+    _, columns = Counts.from_file(path, target="y", score="p", sensitive=["g"]).rows.sorted()
+    held = [columns[name] for name in ("score", "truth", "groups")]
+    scored = Scored.of(*held, count=columns["count"])
+    binned = scored.steps(scored.groups[:, 0], 3)
+    exact, edges = steps_of(y, p, g), np.arange(1024) / 1024
+    assert binned.rows.sum() == 5_000
+    assert np.array_equal(sweep.tables(exact, edges).rows, sweep.tables(binned, edges).rows)
+    off = np.abs(estimates.auc(exact).value - estimates.auc(binned).value)
+    assert (off <= binned.hidden() + 1e-12).all()
+    assert binned.hidden().max() < 1 / 1024
 
 
-def test_the_bound_of_a_histogram_is_reached_where_a_bin_hides_a_perfect_order():
-    found = Histogram.of(np.array([0.1, 0.2]), np.array([0, 1]), np.zeros(2, int), 1, bins=2)
-    assert found.auc_error().tolist() == [0.5]
-    assert estimates.auc(found.steps()).value.tolist() == [0.5]
-
-
-def test_bins_without_exact_edges_are_refused():
-    with pytest.raises(DataError, match="power of two"):
-        Histogram.zero(2, 1000)
+def test_the_bound_of_bins_is_reached_where_one_hides_a_perfect_order():
+    one_bin = np.array([0.5, 0.5])
+    found = Scored.of(one_bin, np.array([0, 1]), np.zeros((2, 1), int)).steps(np.zeros(2, int), 1)
+    assert found.hidden().tolist() == [0.5]
+    assert estimates.auc(found).value.tolist() == [0.5]

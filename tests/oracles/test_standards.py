@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from gnomon.audit.fairness.standards.four_fifths import passes, screen
 from gnomon.audit.fairness.standards.impact import intervals, tally
 from gnomon.audit.fairness.standards.local_law_144 import ratios
 from gnomon.audit.fairness.standards.standards import STANDARDS
+from gnomon.audit.record import Record
 from gnomon.models.errors import DataError
+from gnomon.reports import cli, html
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -100,7 +103,7 @@ def test_an_audit_asked_for_the_standard_holds_its_tables():
     }
     assert (tables["race"]["unknown"], both["unknown"], tables["sex"]["unknown"]) == (250, 250, 0)
     (missing,) = [m for m in found.measures if m.metric == "scoring_rate"]
-    assert missing.reason == "only decisions are known, not scores"
+    assert missing.details["reason"] == "no_scores"
 
 
 def test_a_scoring_rate_is_the_share_strictly_above_the_median_of_everyone():
@@ -221,3 +224,29 @@ def test_nobody_selected_is_no_pass():
 def test_the_rule_holds_for_every_pair_of_small_tables_against_its_definition():
     for x1, x2 in product(range(6), range(1, 6)):
         assert passes(x1, 5, x2, 5) == (x1 / x2 >= 0.8 or abs(x1 / x2 - 0.8) < 1e-12)
+
+
+def test_the_tables_of_the_rule_come_out_of_the_command(tmp_path, monkeypatch, capsys):
+    """A file of rows with the rule's counts, and 250 of unknown category, through `gnomon fairness`."""
+    monkeypatch.chdir(tmp_path)
+    lines = [("", "", k < 100) for k in range(250)]
+    for sex, table in (("Male", MEN), ("Female", WOMEN)):
+        for race, (n, selected, _) in table.items():
+            lines += [(sex, race, k < selected) for k in range(n)]
+    text = "".join(f"{sex},{race},{int(decided)}\n" for sex, race, decided in lines)
+    Path("rows.csv").write_text("sex,race,selected\n" + text)
+    options = ["--prediction", "selected", "--sensitive", "sex", "--sensitive", "race", "--standard", "nyc-ll144"]
+    assert cli._guarded(["fairness", "rows.csv", *options, "--replicates", "0", "--json"]) == 0
+    record = Record.from_json(capsys.readouterr().out)
+
+    def ratio(**where):
+        return record.find("selection_rate", statistic="impact_ratio", where=where).value
+
+    for level, (_, _, published) in SEX.items():
+        assert round(ratio(sex=level), 3) == published
+    for sex, table in (("Male", MEN), ("Female", WOMEN)):
+        for race, (_, _, published) in table.items():
+            assert round(ratio(sex=sex, race=race), 3) == published
+    page = html.render(record)
+    assert "250 rows of unknown category" in page
+    assert "below 2 % of the data" in page

@@ -95,15 +95,6 @@ def measures(groups: Groups, context: Context) -> Iterator[Measure]:
                 yield _measure(aggregate, statistic, groups, context.plan)
 
 
-def of_metric(groups: Groups, metric: Metric, plan: Plan) -> Iterator[Measure]:
-    """The difference and the ratio of one metric across some groups, and none of what else is told of a gap."""
-    for measure in gaps.measures(replace(groups, metrics=(metric,)), plan):
-        if measure.statistic in BOTH:
-            yield measure
-        if measure.statistic == BOTH[-1]:
-            return
-
-
 def _measure(aggregate: Aggregate, statistic: Statistic, groups: Groups, plan: Plan) -> Measure:
     level = plan.level(aggregate.name, statistic, groups.gap)
     # all components' intervals hold together at the level asked for [bonferroni1936]
@@ -117,7 +108,7 @@ def _measure(aggregate: Aggregate, statistic: Statistic, groups: Groups, plan: P
         "statistic": statistic,
         "where": groups.gap,
         "level": level,
-        "n": int(groups.rows[:, :2].sum()),
+        "n": sum(m.n for m in found),
     }
     lost = next((m for m in found if m.value is None), None)
     if lost is not None:
@@ -128,7 +119,7 @@ def _measure(aggregate: Aggregate, statistic: Statistic, groups: Groups, plan: P
 
 def _gap(groups: Groups, metric: Metric, statistic: str, level: float, plan: Plan) -> Measure:
     """One metric's gap at a level of its own."""
-    found = of_metric(groups, metric, replace(plan, levels=Levels(level)))
+    found = gaps.of_metric(groups, metric, replace(plan, levels=Levels(level)))
     return next(measure for measure in found if measure.statistic == statistic)
 
 

@@ -6,7 +6,7 @@ Nothing is assumed of the rows whose group is not known, so these are bounds and
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -56,8 +56,7 @@ def measures(groups: Groups, possible: Floats, plan: Plan) -> Iterator[Measure]:
     for metric in groups.metrics:
         if not all(total(groups.rows, bottom).any() for _, bottom, _ in metric.parts):
             continue  # no known row has it, as the gap itself says
-        ends = reach(metric, groups.sums, groups.unknown, possible)
-        yield from _measures(groups, metric, ends, plan)
+        yield from _measures(groups, metric, _reach(groups, metric, possible, plan.minimum), plan)
 
 
 def candidates(groups: Groups, table: Table, people: tuple[Attribute, ...], view: View) -> Floats:
@@ -99,6 +98,15 @@ def reach(metric: Metric, sums: Floats, unknown: Floats, possible: Floats) -> En
     near = closest(total(sums, metric.top), total(sums, metric.bottom), *_added(metric.top, metric.bottom, unknown))
     least, most = metric.bent(np.array(near))
     return Ends(metric.bent(low), metric.bent(high), (float(least), float(most)))
+
+
+def _reach(groups: Groups, metric: Metric, possible: Floats, minimum: int) -> Ends:
+    """The same of the groups with enough rows; unknown rows may then belong to others, so these may be alike."""
+    few = np.any([(n > 0) & (n < minimum) for n in (total(groups.rows, below) for _, below, _ in metric.parts)], axis=0)
+    if not few.any():
+        return reach(metric, groups.sums, groups.unknown, possible)
+    sums, added = (np.where(few[:, None, None], 0.0, cells) for cells in (groups.sums, possible))
+    return replace(reach(metric, sums, groups.unknown, added), near=(1.0, 1.0))
 
 
 def closest(part: Floats, whole: Floats, tops: float, others: float) -> tuple[float, float]:
@@ -157,13 +165,13 @@ def _codes(groups: Groups) -> NDArray[np.int64]:
 
 def _measures(groups: Groups, metric: Metric, ends: Ends, plan: Plan) -> Iterator[Measure]:
     """The bounds on the difference and on the ratio of one metric."""
-    found = parts(groups, metric)
+    found = parts(groups, metric, plan.minimum)
     value = values(metric, found)
     known = value[np.isfinite(value)]
     lost = sum(float(total(groups.unknown, bottom)) for _, bottom, _ in metric.parts)
     absent = [groups.labels[k] for k in np.flatnonzero(~np.isfinite(value))]
     common: dict[str, Any] = {"analysis": "fairness", "metric": metric.name, "where": groups.gap, "method": "manski"}
-    common |= {"n": int(sum(share.n.sum() for share in found))}
+    common |= {"n": sum(share.behind for share in found)}
     common |= {"details": {"interval": "bounds", "unknown": lost, "undefined": absent}}
     for statistic in ("difference_bounds", "ratio_bounds"):
         common["level"] = plan.level(metric.name, statistic, groups.gap)

@@ -33,7 +33,7 @@ def measures(
         "analysis": "fairness",
         "metric": metric.name,
         "where": groups.gap,
-        "n": int(share.n.sum()),
+        "n": share.behind,
     }
     for statistic, of in (("expected_by_chance", _by_chance), ("debiased_spread", _debiased)):
         own = common | {"statistic": statistic, "level": plan.level(metric.name, statistic, groups.gap)}
@@ -93,7 +93,7 @@ def _expected(groups: bytes, rate: float) -> float:
 
 def _binomial(points: Floats, sizes: Floats, rate: float) -> Floats:
     """[points, sizes] the chance of a share of at most each point."""
-    return bdtr(np.floor(points[:, None] * sizes + 1e-9), np.round(sizes), rate)
+    return bdtr(np.floor(points[:, None] * sizes + 1e-9), np.round(sizes).astype(np.int64), rate)
 
 
 def _functions(points: Floats, sizes: Floats, rate: float, *, exact: bool) -> Floats:
@@ -130,15 +130,22 @@ def _debiased(share: Shares, place: NDArray[np.intp], drawn: Resampled | None, c
 
 
 def _spread_ends(rate: Floats, n: Floats, level: float) -> tuple[float, float]:
+    """The same of rates, whose variance is told from rates kept off 0 and 1 by half a row."""
+    inside = (rate * n + 0.5) / (n + 1)
+    return spread_ends(float(rate.var(ddof=1)), float((inside * (1 - inside) / n).mean()), len(rate), level)
+
+
+def spread_ends(variance: float, unit: float, groups: int, level: float) -> tuple[float, float]:
     """The standard deviations between groups at which what was seen is just not surprising.
 
-    (G − 1) S² / v is noncentral chi-square about (G − 1) τ² / v, v the mean variance of a group's rate, which is told
-    from rates kept off 0 and 1 by half a row.
+    (G − 1) S² / v is noncentral chi-square about (G − 1) τ² / v [lum2022].
+
+    Args:
+        variance: S², between the groups' numbers as seen.
+        unit: v, above 0: the mean variance of one group's number.
     """
-    free = len(rate) - 1
-    inside = (rate * n + 0.5) / (n + 1)
-    unit = float((inside * (1 - inside) / n).mean())
-    seen = free * float(rate.var(ddof=1)) / unit
+    free = groups - 1
+    seen = free * variance / unit
     low, high = (_noncentrality(seen, free, share) for share in ((1 + level) / 2, (1 - level) / 2))
     return float(np.sqrt(low * unit / free)), float(np.sqrt(high * unit / free))
 

@@ -21,7 +21,7 @@ from ..table.context import Context
 from ..table.groups import DENSE, Groups, View, group
 from ..table.metrics import BY_NAME, Metric
 from ..table.plan import Plan
-from ..table.shares import Shares, shares
+from ..table.shares import Shares, large, shares
 
 SMOOTHING = 0.5  # added to each of two outcomes, so that no chance is 0
 PAIRED = 100  # groups up to which every pair has an interval of its own
@@ -103,10 +103,10 @@ def _measures(groups: Groups, context: Context) -> Iterator[Measure]:
 
 
 def _measure(name: str, metric: Metric, groups: Groups, plan: Plan) -> Measure:
-    found = shares(groups, metric.top, metric.bottom)
+    found = large(shares(groups, metric.top, metric.bottom), plan.minimum)
     level = plan.level(name, "value", groups.gap)
     common: dict[str, Any] = {"analysis": "fairness", "metric": name, "where": groups.gap, "level": level}
-    common["n"] = int(found.n.sum())
+    common["n"] = found.behind
     some = found.whole > 0
     absent = [label for label, known in zip(groups.labels, some, strict=True) if not known]
     if some.sum() < 2:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 from math import prod
 from typing import Any
@@ -65,7 +65,7 @@ def section(context: Context) -> Section:
             left.append(Message("classes_left_out", {"attribute": names, "classes": len(context.axes.classes)}))
             continue
         for name in NAMES:
-            estimate = estimates(name, groups)
+            estimate = _large(estimates(name, groups), groups, context.plan.minimum)
             found += _values(name, groups, estimate, context)
             if axes:
                 found += _gaps(name, groups, estimate, context)
@@ -198,8 +198,20 @@ def _values(name: str, groups: Confusion, estimate: Estimate, context: Context) 
 def _missing(groups: Confusion, estimate: Estimate, k: int, context: Context) -> Message | None:
     if not groups.rows[k].any():
         return Message("empty_denominator", {"of": "labelled rows"})
+    few, minimum = _fewest(groups)[k], context.plan.minimum
+    if 0 < few < minimum:
+        return Message("below_minimum", {"count": int(few), "of": "rows of a class", "minimum": minimum})
     names = [context.axes.classes[place] for place in estimate.missing[k]]
     return Message("classes_missing", {"classes": ", ".join(names)}) if names else None
+
+
+def _fewest(groups: Confusion) -> NDArray[np.int64]:
+    """[groups] how many rows have the label that is rarest in the group."""
+    return groups.rows.sum(2).min(1)
+
+
+def _large(estimate: Estimate, groups: Confusion, minimum: int) -> Estimate:
+    return replace(estimate, value=np.where(_fewest(groups) < minimum, np.nan, estimate.value))
 
 
 def _gaps(name: str, groups: Confusion, estimate: Estimate, context: Context) -> Iterator[Measure]:

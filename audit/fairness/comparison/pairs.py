@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ class Compared:
     @property
     def indices(self) -> NDArray[np.intp]:
         """[2, pairs] of places in `place`."""
-        return np.stack(np.triu_indices(len(self.place), 1))
+        return _pairs(len(self.place))
 
     def single(self) -> tuple[Floats, Floats, str]:
         """[k] the interval of each group by itself, and its name."""
@@ -68,7 +68,7 @@ class Compared:
             low, high = koopman(x[i], n[i], x[j], n[j], self.joint.level)
             return low, high, f"koopman{self.found[0].suffix}{self.joint.name}"
         low, high, name = self.single()
-        return *_mover_r(self.value, low, high, i, j), f"{name}, mover-r{self.joint.name}"
+        return *mover_r(self.value, low, high, i, j), f"{name}, mover-r{self.joint.name}"
 
     def largest_difference(self) -> tuple[float, float, str]:
         """What the largest difference may be: no less than 0 or any pair's near end, no more than the furthest end."""
@@ -110,6 +110,14 @@ def compared(metric: Metric, found: tuple[Shares, ...], level: float, joint: Joi
     return Compared(metric, found, place, joint)
 
 
+@lru_cache(maxsize=16)
+def _pairs(groups: int) -> NDArray[np.intp]:
+    """[2, pairs] both places of every pair; shared, so not to be written to."""
+    found = np.stack(np.triu_indices(groups, 1))
+    found.flags.writeable = False
+    return found
+
+
 def _highest_other(ends: Floats) -> Floats:
     """[k] the highest of all others' ends."""
     first, second = np.argsort(ends)[[-1, -2]]
@@ -118,7 +126,8 @@ def _highest_other(ends: Floats) -> Floats:
     return out
 
 
-def _mover_r(value: Floats, low: Floats, high: Floats, i: NDArray[np.intp], j: NDArray[np.intp]) -> Ends:
+def mover_r(value: Floats, low: Floats, high: Floats, i: NDArray[np.intp], j: NDArray[np.intp]) -> Ends:
+    """[pairs] intervals of first / second from each group's own interval [donner2012]."""
     a, b = value[i], value[j]
     with np.errstate(divide="ignore", invalid="ignore"):
         below = (a * b) ** 2 - low[i] * high[j] * (2 * a - low[i]) * (2 * b - high[j])

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, logsumexp
 
 from ...intervals import Floats
 from ...measure import Measure, undefined
@@ -80,16 +79,27 @@ def fisher(successes: NDArray[np.int64], rows: NDArray[np.int64]) -> float:
     0.034965
     """
     m, everyone, hits = int(rows[0]), int(rows.sum()), int(successes.sum())
-    x = _likely(int(successes[0]), m, everyone, hits)
-    weight = -(gammaln(x + 1) + gammaln(m - x + 1) + gammaln(hits - x + 1) + gammaln(everyone - m - hits + x + 1))
-    own = weight[int(successes[0]) - x[0]]
-    return float(np.exp(min(0.0, max(logsumexp(weight[weight <= own + 1e-7]) - logsumexp(weight), SMALLEST))))
+    x = _likely(int(successes[0]), m, everyone, hits).astype(float)
+    weight, at = np.zeros(len(x)), x[:-1]
+    # each table's chance as a multiple of the one's before
+    np.cumsum(np.log((m - at) * (hits - at) / ((at + 1) * (everyone - m - hits + at + 1))), out=weight[1:])
+    own = weight[int(successes[0] - x[0])]
+    return float(np.exp(min(0.0, max(_log_sum(weight[weight <= own + 1e-7]) - _log_sum(weight), SMALLEST))))
+
+
+def _log_sum(logarithms: Floats) -> float:
+    top = logarithms.max()
+    return float(top + np.log(np.exp(logarithms - top).sum()))
 
 
 def _likely(own: int, m: int, everyone: int, hits: int) -> NDArray[np.int64]:
-    """Successes of the first group that are possible, but for those whose chance is below 10⁻³⁰⁰ of the likeliest's."""
+    """Successes of the first group that matter: those left out are together below 10⁻²⁰ of the p-value, or 10⁻³⁰⁰.
+
+    Tables as unlikely as the one observed lie on the other side at most e − 1 times as far from the middle.
+    """
     middle = m * hits / everyone
-    far = abs(own - middle) + 40 * np.sqrt(middle * (1 - hits / everyone) * (1 - m / everyone)) + 40
+    off, sd = abs(own - middle), np.sqrt(middle * (1 - hits / everyone) * (1 - m / everyone))
+    far = min(off + 40 * sd, 1.75 * off + 12 * sd) + 40
     return np.arange(max(0, hits + m - everyone, int(middle - far)), min(m, hits, int(middle + far) + 1) + 1)
 
 
@@ -120,7 +130,10 @@ def _family(groups: Groups, metrics: tuple[Metric, ...], plan: Plan) -> Iterator
             "family": len(keys),
         }
         details |= {"shuffles": test.shuffles} if test.shuffles else {}
-        n = int(sum(total(groups.rows, bottom).sum() for _, bottom, _ in metric.parts))
+        have = _have(groups, metric, plan)
+        if not have.all():
+            details["undefined"] = [label for label, there in zip(groups.labels, have, strict=True) if not there]
+        n = int(sum(total(groups.rows, bottom)[have].sum() for _, bottom, _ in metric.parts))
         where, level = groups.gap, plan.level(metric.name, "p_value", groups.gap)
         yield Measure(
             analysis="fairness",
@@ -147,7 +160,7 @@ def _margins(metric: Metric) -> Margins:
 def _test(groups: Groups, metric: Metric, plan: Plan) -> Outcome | None:
     """The test of a metric; None where fewer than two groups have it, or it needs draws and none are asked for."""
     parts = [(total(groups.rows, top), total(groups.rows, bottom)) for top, bottom, _ in metric.parts]
-    have = np.all([rows > 0 for _, rows in parts], axis=0)
+    have = _have(groups, metric, plan)
     if have.sum() < 2:
         return None
     shuffles = min(plan.replicates, max(FEWEST, DRAWS // len(groups)))
@@ -156,6 +169,12 @@ def _test(groups: Groups, metric: Metric, plan: Plan) -> Outcome | None:
         (successes, rows), *_ = parts
         return homogeneity(successes[have], rows[have], shuffles, rng)
     return _of_means([(x[have], n[have]) for x, n in parts], shuffles, rng) if shuffles else None
+
+
+def _have(groups: Groups, metric: Metric, plan: Plan) -> NDArray[np.bool_]:
+    """[groups] whether a group has the rows that the metric is told from, and as many as are asked for."""
+    least = max(plan.minimum, 1)
+    return np.all([total(groups.rows, bottom) >= least for _, bottom, _ in metric.parts], axis=0)
 
 
 def _of_means(

@@ -19,7 +19,7 @@ from ...intervals import Floats
 from ...measure import Measure, Where, undefined
 from ...messages import Message
 from ..comparison import rates
-from ..comparison.aggregates import of_metric
+from ..comparison.gaps import of_metric
 from ..table.context import Context
 from ..table.groups import View, group
 from ..table.metrics import BY_NAME, Metric

@@ -3,6 +3,9 @@
 The rate is bound to the others by an identity, FPR = p/(1−p) · (1−PPV)/PPV · (1−FNR) [chouldechova2017], so where base
 rates differ, equal predictive values and equal misses force false positive rates apart. A gap is split over the three
 factors by Shapley's rule: each counts with its mean effect over all orders of changing them [shapley1953].
+
+Of more than two groups the two furthest apart are split, and the rows themselves chose these two. So the interval of a
+part is made at the level at which it would hold for every pair at once [sidak1967], whichever was chosen.
 """
 
 from __future__ import annotations
@@ -19,13 +22,16 @@ from ...findings import Finding
 from ...intervals import Floats
 from ...measure import Measure, undefined
 from ...messages import Message
-from ..comparison.aggregates import of_metric
-from ..comparison.resampling import of_cells
+from ..comparison.gaps import of_metric
+from ..comparison.resampling import Estimate, of_cells
 from ..table.context import Context
 from ..table.groups import CELLS, Groups
 from ..table.metrics import BY_NAME, FN, FP, TN, TP, total
+from ..table.plan import Plan
+from ..table.shares import parts, values
 
 METRIC = "false_positive_rate"
+TAIL = 5  # resamples that must lie beyond each end of an interval
 COMPONENTS = ("base_rate", "positive_predictive_value", "false_negative_rate")
 
 
@@ -77,7 +83,7 @@ def section(context: Context) -> Section:
 
 
 def _measures(groups: Groups, context: Context) -> Iterator[Measure]:
-    rates = BY_NAME[METRIC].values(groups.sums.astype(float))
+    rates = values(BY_NAME[METRIC], parts(groups, BY_NAME[METRIC], context.plan.minimum))
     known = np.flatnonzero(np.isfinite(rates))
     if len(known) < 2:
         why = Message("one_level", {"attribute": groups.name, "of": "negatives"})
@@ -89,17 +95,27 @@ def _measures(groups: Groups, context: Context) -> Iterator[Measure]:
         lowest, highest = int(known[0]), int(known[1])
     pair = only(groups, (lowest, highest))
     why = _missing(pair)
-    details: dict[str, Any] = {"pair": list(pair.labels), "gap": float(rates[highest] - rates[lowest])}
+    pairs = len(known) * (len(known) - 1) // 2
+    details: dict[str, Any] = {"pair": list(pair.labels), "gap": float(rates[highest] - rates[lowest]), "pairs": pairs}
     for k, component in enumerate(COMPONENTS):
         common = _common(component, groups, pair, context)
         if why is not None:
             yield undefined(why, **common, details=details)
             continue
-        value, low, high, method = of_cells(partial(_component, k), pair, common["level"], context.plan)
+        value, low, high, method = _interval(k, pair, pairs, common["level"], context.plan)
         if low is None or high is None:  # no resample tells how it varies: no number without its doubt
             yield undefined(Message("too_few_to_split"), **common, details=details)
         else:
             yield Measure(value=value, low=low, high=high, method=f"shapley, {method}", details=details, **common)
+
+
+def _interval(k: int, pair: Groups, pairs: int, level: float, plan: Plan) -> Estimate:
+    """One part with an interval that holds for every pair at once; from few resamples, by the jackknife."""
+    joint = level ** (1 / pairs)
+    if (1 - joint) / 2 * plan.replicates < TAIL:  # too few resamples lie so far out
+        plan = replace(plan, replicates=0)
+    found = of_cells(partial(_component, k), pair, joint, plan)
+    return found if pairs == 1 else found._replace(method=f"{found.method}-sidak")
 
 
 def _component(k: int, cells: Floats) -> Floats:
@@ -167,6 +183,7 @@ def _finding(parts: list[Measure], start: int, groups: Groups, context: Context)
         "where": where,
         "pair": largest.details["pair"],
         "gap": largest.details["gap"],
+        "pairs": largest.details["pairs"],
         "parts": {part.where["component"]: [part.value, part.low, part.high] for part in told},
         "level": largest.level,
         "n": largest.n,

@@ -116,7 +116,7 @@ def check(methods: Sequence[str]) -> tuple[str, ...]:
 def _impossible(context: Context) -> Message | None:
     if len(context.axes.classes) != 2:
         return Message("not_for_task", {"analysis": "mitigation", "task": "multiclass"})
-    if not context.rows.parts:
+    if not context.rows.parts or "count" in context.rows.parts[0][1]:
         return Message("no_scores")
     if not context.labelled:
         return Message("no_labels")

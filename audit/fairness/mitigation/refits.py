@@ -80,6 +80,22 @@ def reduce(
 
     Raises:
         SubjectError: the subject is of another kind, rows are weighted, or too few groups have both labels.
+
+    Example:
+        >>> from gnomon import audit
+        >>> from gnomon.models import Subject, frames
+        >>> from gnomon.models.datasets import simulated
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> frame = simulated.credit(2_000, seed=0)
+        >>> encoding = frames.fit_encoding(frame, numeric=simulated.NUMERIC, categorical=("sex",), one_hot=True)
+        >>> parts = {"target": "approved", "encoding": encoding, "task": Binary(), "sensitive": ["sex"]}
+        >>> subject = Subject.from_frame("credit", lambda x: x[:, 0], frame, output="logit", **parts)
+        >>> made = [reduce(subject, LogisticRegression(), attribute="sex", method=m) for m in ("none", "grid_search")]
+        >>> records = [audit.run(one, [audit.Fairness(replicates=0)]) for one in made]
+        >>> where = {"attribute": "sex"}
+        >>> gaps = [r.find("selection_rate", statistic="difference", where=where).value for r in records]
+        >>> gaps[1] < gaps[0]
+        True
     """
     place = _place(subject, attribute)
     if method not in (*borrowed.REDUCTIONS, "none") or constraint not in borrowed.CONSTRAINTS:

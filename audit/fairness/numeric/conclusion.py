@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,14 @@ from ....models.spec import Attribute
 from ....models.subject import Subject
 from ....models.task import Ranking, Regression
 from ...analysis import Section, joined
+from ...findings import Finding
 from ...messages import Message
 from ...state import Columns
+from ..largest import largest_gaps
 from ..table.plan import Plan
 from . import ranking, regression
+
+HEADLINES = ("mean_error", "mean_prediction", "exposure")  # without labels a regression has no errors
 
 
 def conclude(subject: Subject, rows: Columns, plan: Plan) -> Section:
@@ -31,7 +36,14 @@ def conclude(subject: Subject, rows: Columns, plan: Plan) -> Section:
             found = ranking.section(subject.people, rows, plan, plan.top or top)
         case _:
             raise TypeError(f"{type(subject.task).__name__} is no task of numbers")
+    found = replace(found, findings=(*found.findings, *_largest(found)))
     return joined([found, Section(limitations=tuple(_limitations(subject, rows, plan)))])
+
+
+def _largest(found: Section) -> Iterator[Finding]:
+    """The gap of each attribute in the first headline that was measured."""
+    told = {m.metric for m in found.measures if m.statistic == "difference" and m.value is not None}
+    return largest_gaps(found.measures, next((name for name in HEADLINES if name in told), ""))
 
 
 def _limitations(subject: Subject, rows: Columns, plan: Plan) -> Iterator[Message]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,7 +59,8 @@ def values(quantity: Quantity, members: Members, e: Estimates, plan: Plan) -> It
 
 
 def gaps(quantity: Quantity, members: Members, e: Estimates, plan: Plan) -> Iterator[Measure]:
-    """Difference and ratio across the groups, and what they are worth."""
+    """Difference and ratio across the groups that have enough rows, and what they are worth."""
+    e = replace(e, value=np.where(e.n < plan.minimum, np.nan, e.value))
     yield from _gap(quantity, members, e, plan, "difference")
     if quantity.positive:
         yield from _gap(quantity, members, e, plan, "ratio")
@@ -116,8 +117,11 @@ def _tested(quantity: Quantity, members: Members, e: Estimates, plan: Plan) -> I
 
 
 def _debiased(quantity: Quantity, members: Members, e: Estimates, plan: Plan) -> Iterator[Measure]:
-    size = spreads.debiased(e)
-    yield _about(quantity, members, e, plan, "debiased_spread", size, "unbiased between-group variance")
+    level = plan.level(quantity.name, "debiased_spread", members.gap)
+    method = "variance less its expectation from sampling, noncentral chi-square"
+    common = _common(quantity, members.gap, "debiased_spread", level, int(e.n[e.place].sum()), method)
+    details = {"levels": len(e.place), "observed": float(e.value[e.place].std(ddof=1))}
+    yield _measure(common, spreads.debiased(e), *spreads.debiased_ends(e, level), details)
 
 
 def _by_group(quantity: Quantity, members: Members, e: Estimates, plan: Plan) -> Iterator[Measure]:

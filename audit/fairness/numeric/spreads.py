@@ -7,6 +7,7 @@ from scipy.special import digamma, log_ndtr, ndtri, polygamma
 from scipy.stats import f as fisher
 
 from ...intervals import Floats, quantile
+from ..comparison.chance import spread_ends
 from .estimates import Estimates
 from .sample import DENSE
 
@@ -79,9 +80,20 @@ def debiased(e: Estimates) -> float:
 
     √(S² − mean of the variances + mean of the covariances), 0 where chance alone would spread them more.
     """
-    place = e.place
-    by_chance = float(np.nanmean(e.spread.variance[place])) - _common(e)
-    return float(np.sqrt(max(0.0, e.value[place].var(ddof=1) - by_chance)))
+    return float(np.sqrt(max(0.0, e.value[e.place].var(ddof=1) - _by_chance(e))))
+
+
+def debiased_ends(e: Estimates, level: float) -> tuple[float, float]:
+    """The interval of that; NaN where chance moves no group."""
+    by_chance = _by_chance(e)
+    if not by_chance > 0:
+        return np.nan, np.nan
+    return spread_ends(float(e.value[e.place].var(ddof=1)), by_chance, len(e.place), level)
+
+
+def _by_chance(e: Estimates) -> float:
+    """The variance between groups that sampling alone makes."""
+    return float(np.nanmean(e.spread.variance[e.place])) - _common(e)
 
 
 def errors(e: Estimates) -> Floats:

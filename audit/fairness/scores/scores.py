@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ...messages import Message
 from ..table.context import Context
 from ..table.groups import Groups
 from ..table.plan import Plan
+from ..table.streaming import BINS
 from . import abroca, binned, estimates, score_curves, spans
 from .estimates import Estimate
 from .steps import NEGATIVE, POSITIVE, Scored, Steps
@@ -44,14 +46,28 @@ def section(context: Context) -> Section:
         columns["groups"],
         columns.get("weight"),
         columns.get("cluster"),
+        columns.get("count"),
     )
     measures: list[Measure] = []
     exhibits = []
     for groups, steps in _groupings(context, scored):
-        measures += _of_groups(groups, steps, context)
+        found = _of_groups(groups, steps, context)
+        measures += found if scored.count is None else _of_bins(list(found), groups, steps)
         if len(groups.attributes) == 1:
             exhibits += score_curves.exhibits(groups, steps, context)
-    return Section(measures=tuple(measures), exhibits=tuple(exhibits))
+    limits = () if scored.count is None else (Message("scores_in_bins", {"bins": BINS}),)
+    return Section(tuple(measures), tuple(exhibits), limitations=limits)
+
+
+def _of_bins(found: list[Measure], groups: Groups, steps: Steps) -> Iterator[Measure]:
+    """Numbers of scores that were counted in bins, with how far the bins can put them off."""
+    hidden = dict(zip(map(str, groups.places), steps.hidden().tolist(), strict=True))
+    for m in found:
+        if m.value is None or m.statistic != "value" or m.metric not in ("auc", "mean_score"):
+            yield m
+            continue
+        off = hidden[str(m.where)] if m.metric == "auc" else 1 / (2 * BINS)
+        yield replace(m, details={**m.details, "bins": BINS, "off_by_at_most": off})
 
 
 def _groupings(context: Context, scored: Scored) -> Iterator[tuple[Groups, Steps]]:

@@ -1,7 +1,7 @@
 """The scores of groups as steps, found by one sort: what stands at each distinct score. Loads no torch.
 
 ROC and precision-recall curves, their areas, calibration and every threshold's table follow from the steps alone, for
-all groups at once. A histogram of scores is the same thing with bins for scores.
+all groups at once. Scores that were counted in bins are the same thing, with bins for scores.
 """
 
 from __future__ import annotations
@@ -88,6 +88,17 @@ class Steps:
         running = np.cumsum(amount, 0, dtype=np.float64) - amount
         return running - running[self.starts[self.group]]
 
+    def hidden(self) -> Floats:
+        """[groups] how far an AUC can be from that of the scores behind bins: ½ Σ_b p_b n_b / (P N).
+
+        Pairs that share a bin count one half, and truly count between 0 and 1. NaN where a class is missing.
+        """
+        totals = self.total(self.sums)
+        pairs = totals[:, NEGATIVE] * totals[:, POSITIVE]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shared = self.total(self.sums[:, NEGATIVE] * self.sums[:, POSITIVE])
+            return np.where(pairs > 0, shared / (2 * pairs), np.nan)
+
     def spread(self, of: Floats) -> Floats:
         """[steps, …] what each group has, at each of its steps."""
         return of[self.group]
@@ -118,6 +129,7 @@ class Scored:
     Attributes:
         score: [n] rising; truth: [n] 0, 1 or 2 (no label); groups: [n, attributes] codes, −1 = unknown.
         weight: [n] or None; cluster: [n] numbers from 0, or None.
+        count: [n] how many rows each stands for, where scores were counted in bins; None for one.
     """
 
     score: Floats
@@ -125,6 +137,7 @@ class Scored:
     groups: NDArray[np.int64]
     weight: Floats | None = None
     cluster: NDArray[np.int64] | None = None
+    count: NDArray[np.int64] | None = None
 
     @classmethod
     def of(
@@ -134,6 +147,7 @@ class Scored:
         groups: NDArray[np.int64],
         weight: Floats | None = None,
         cluster: NDArray[np.generic] | None = None,
+        count: NDArray[np.int64] | None = None,
     ) -> Scored:
         """Sort rows by score; `truth` is −1 where there is no label."""
         order = np.argsort(score, kind="stable")
@@ -143,6 +157,7 @@ class Scored:
             groups[order],
             None if weight is None else weight[order],
             None if cluster is None else np.unique(cluster, return_inverse=True)[1][order].astype(np.int64),
+            None if count is None else count[order],
         )
 
     def steps(self, code: NDArray[np.int64], groups: int) -> Steps:
@@ -155,7 +170,8 @@ class Scored:
         new[1:] = (group[1:] != group[:-1]) | (score[1:] != score[:-1])
         step = np.cumsum(new) - 1
         cell, size = step * 3 + truth, int(new.sum()) * 3
-        rows = np.bincount(cell, minlength=size).reshape(-1, 3).astype(np.int64)
+        each = None if self.count is None else self.count[order]
+        rows = np.bincount(cell, each, minlength=size).reshape(-1, 3).astype(np.int64)
         sums = squares = rows.astype(np.float64)
         if self.weight is not None:
             weight = self.weight[order]

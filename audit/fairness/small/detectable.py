@@ -21,6 +21,7 @@ from ..table.plan import Plan
 from ..table.shares import Shares, shares
 
 POWER = 0.8  # the chance to notice a disparity that is there; the custom since [cohen1988]
+METHOD = "normal-approximation"
 
 
 def section(context: Context) -> Section:
@@ -89,15 +90,25 @@ def _column(groups: Groups, metric: Metric, found: Shares, plan: Plan) -> Iterat
     asked_at = levels(plan, metric, "minimum_detectable", groups)
     sizes = minimum(found.effective, others, pooled, asked_at)
     common: dict[str, Any] = {"analysis": "fairness", "metric": metric.name, "statistic": "minimum_detectable"}
-    common |= {"method": "normal-approximation"}
-    for k in np.flatnonzero(found.whole > 0).tolist():
-        own = {"where": groups.places[k], "level": float(asked_at[k]), "n": int(found.n[k])}
-        why = _undetectable(groups, metric, pooled, others[k], sizes[k], own["n"])
-        if why is not None:
-            yield undefined(why, **common, **own)
+    columns = (asked_at, found.n, others, sizes, found.whole > 0)
+    for place, level, n, rest_n, size, some in zip(groups.places, *(each.tolist() for each in columns), strict=True):
+        if not some:
             continue
-        details = {"exact": True, "power": POWER, "pooled_rate": pooled, "rest_n": round(float(others[k]), 3)}
-        yield Measure(value=float(sizes[k]), details=details, **common, **own)
+        why = _undetectable(groups, metric, pooled, rest_n, size, n)
+        if why is not None:
+            yield undefined(why, **common, where=place, level=level, method=METHOD, n=n)
+            continue
+        yield Measure(
+            analysis="fairness",
+            metric=metric.name,
+            statistic="minimum_detectable",
+            where=place,
+            value=size,
+            level=level,
+            method=METHOD,
+            n=n,
+            details={"exact": True, "power": POWER, "pooled_rate": pooled, "rest_n": round(rest_n, 3)},
+        )
 
 
 def _undetectable(groups: Groups, metric: Metric, pooled: float, others: float, size: float, n: int) -> Message | None:

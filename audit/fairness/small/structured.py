@@ -25,7 +25,7 @@ from ..table.groups import Groups
 from ..table.headlines import headlines
 from ..table.metrics import Metric
 from ..table.plan import Plan
-from ..table.shares import Shares, shares
+from ..table.shares import Shares, large, shares
 from .effects import Design, fit, interaction, resampled, spread
 
 MOST = 200  # groups up to which the regression is fitted
@@ -44,12 +44,13 @@ def section(context: Context) -> Section:
 def measures(groups: Groups, plan: Plan) -> Iterator[Measure]:
     """`structured` of every group and `interaction_p_value` of the grouping, for each headline share."""
     for metric in headlines(groups):
-        found = shares(groups, metric.top, metric.bottom)
+        found = large(shares(groups, metric.top, metric.bottom), plan.minimum)
         if not found.whole.any():
             continue
         rng = np.random.default_rng([plan.seed, zlib.crc32(f"{groups.gap} {metric.name}".encode())])
         yield _test(groups, metric, found, plan, rng)
         yield from _rates(groups, metric, found, plan, rng)
+        yield from _too_small(groups, metric, found, plan)
 
 
 def design(groups: Groups, kept: NDArray[np.bool_]) -> Design:
@@ -69,13 +70,21 @@ def _test(groups: Groups, metric: Metric, found: Shares, plan: Plan, rng: np.ran
     kept = found.effective > 0
     common: dict[str, Any] = {"analysis": "fairness", "metric": metric.name, "statistic": "interaction_p_value"}
     common |= {"where": groups.gap, "level": plan.level(metric.name, "interaction_p_value", groups.gap)}
-    common |= {"method": "pearson, parametric bootstrap", "n": int(found.n.sum())}
+    common |= {"method": "pearson, parametric bootstrap", "n": found.behind}
     draws = min(plan.replicates, NULLS)
     m = found.effective[kept]
     p = interaction(design(groups, kept), found.value[kept], m, draws, rng) if kept.any() else None
     if p is None:
         return undefined(Message("nothing_to_add", {"attribute": groups.name, "of": metric.of}), **common)
     return Measure(value=p, details={"exact": True, "draws": draws, "groups": int(kept.sum())}, **common)
+
+
+def _too_small(groups: Groups, metric: Metric, found: Shares, plan: Plan) -> Iterator[Measure]:
+    for k in np.flatnonzero((found.n > 0) & (found.n < plan.minimum)).tolist():
+        why = Message("below_minimum", {"count": int(found.n[k]), "of": metric.of, "minimum": plan.minimum})
+        level = plan.level(metric.name, "structured", groups.places[k])
+        common: dict[str, Any] = {"analysis": "fairness", "metric": metric.name, "statistic": "structured"}
+        yield undefined(why, **common, where=groups.places[k], level=level, n=int(found.n[k]))
 
 
 def _rates(groups: Groups, metric: Metric, found: Shares, plan: Plan, rng: np.random.Generator) -> Iterator[Measure]:
@@ -89,8 +98,7 @@ def _rates(groups: Groups, metric: Metric, found: Shares, plan: Plan, rng: np.ra
         place, value = groups.places[k], float(fitted.rates[row])
         level = plan.level(metric.name, "structured", place)
         low, high = np.quantile(drawn[row], [(1 - level) / 2, (1 + level) / 2])
-        shown = found.n[k] >= plan.minimum
-        details = {"raw": float(rates[row]) if shown else None, "effects": fitted.kept, "penalty": fitted.penalty}
+        details = {"raw": float(rates[row]), "effects": fitted.kept, "penalty": fitted.penalty}
         yield Measure(
             analysis="fairness",
             metric=metric.name,

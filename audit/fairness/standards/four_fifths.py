@@ -8,13 +8,11 @@ many selections decide the verdict.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
 
 import numpy as np
-from scipy.stats import fisher_exact
 
 from ...analysis import Section
 from ...findings import Finding
@@ -23,6 +21,7 @@ from ...measure import Measure, Where, undefined
 from ...messages import Message
 from ...record import Exhibit
 from ..comparison import gaps
+from ..comparison.permutation import fisher
 from ..table.context import Context
 from ..table.groups import Groups
 from ..table.metrics import BY_NAME, SELECTED, total
@@ -78,9 +77,12 @@ def screen(
         independent: whether rows stand for themselves; where they do not, there are no tests, which count rows.
     """
     best = found.highest()
+    second = found.highest([k for k in range(len(found)) if k != best])
     low, high = intervals(found, level) if ends is None else ends
     tested = set(np.argsort(-found.n, kind="stable")[:TESTED].tolist()) if independent else set()
-    return [_screened(found, k, best, float(low[k]), float(high[k]), k in tested) for k in range(len(found))]
+    return [
+        _screened(found, k, (best, second), (float(low[k]), float(high[k])), k in tested) for k in range(len(found))
+    ]
 
 
 def section(context: Context) -> Section:
@@ -97,47 +99,49 @@ def section(context: Context) -> Section:
             )
             continue
         own = tally(groups.labels, total(groups.rows, SELECTED).tolist(), groups.rows.sum((1, 2)).tolist())
-        told = screen(own, ends=_intervals(groups, context.plan), independent=not groups.clustered)
-        if (np.array(own.n) > 0).sum() < 2:
+        kept = _large(own, context.plan.minimum)
+        told = screen(kept, ends=_intervals(groups, context.plan), independent=not groups.clustered)
+        if (kept.n > 0).sum() < 2:
             why = Message("one_level", {"attribute": groups.name, "of": "rows"})
             measures.append(undefined(why, **_common(groups.gap, context.plan), n=int(own.n.sum())))
             continue
-        findings += _finding(groups, own, told, len(measures))
+        findings += _finding(groups, kept, told, len(measures))
         measures += _measures(groups, own, told, context.plan)
-        exhibits.append(_exhibit(groups, own, told, context.plan))
+        exhibits.append(_exhibit(groups, own, kept, told, context.plan))
     return Section(tuple(measures), tuple(exhibits), tuple(findings))
+
+
+def _large(found: Tally, minimum: int) -> Tally:
+    """The groups with at least so many rows; the others as if they had none."""
+    few = found.n < minimum
+    return replace(found, selected=np.where(few, 0, found.selected), n=np.where(few, 0, found.n))
 
 
 def _intervals(groups: Groups, plan: Plan) -> tuple[Floats, Floats]:
     """The intervals of the impact ratios, as they are told with the gaps."""
-    alone = replace(groups, metrics=(BY_NAME["selection_rate"],))
-    told = (m for m in gaps.measures(alone, plan) if m.statistic == "impact_ratio")
-    # no more is asked of the gaps than is needed: what comes after is tests
-    found = {tuple(sorted(m.where.items())): m for m in islice(told, len(groups))}
-    each = [found.get(tuple(sorted(place.items()))) for place in groups.places]
-    low = [0.0 if m is None or m.low is None else m.low for m in each]
-    high = [np.inf if m is None or m.high is None else m.high for m in each]
+    each = gaps.impacts(groups, BY_NAME["selection_rate"], plan)
+    low = [0.0 if m.low is None else m.low for m in each]
+    high = [np.inf if m.high is None else m.high for m in each]
     return np.array(low), np.array(high)
 
 
-def _screened(found: Tally, k: int, best: int | None, low: float, high: float, tested: bool) -> Screened:
+def _screened(
+    found: Tally, k: int, ahead: tuple[int | None, int | None], ends: tuple[float, float], tested: bool
+) -> Screened:
+    """What is told of group k, given the groups with the highest rate and the highest but one."""
+    best, second = ahead
     if best is None or not found.n[k] or not found.selected[best]:
         return Screened(None, None, None, None, "inconclusive", None, None, None, None)
     x, n, top, whole = (int(v) for v in (found.selected[k], found.n[k], found.selected[best], found.n[best]))
-    ratio = found.ratio(k, found.rate(best))
+    ratio, (low, high) = found.ratio(k, found.rate(best)), ends
     status = "within" if low >= 0.8 else "exceeds" if high < 0.8 else "inconclusive"
-    ends = (_finite(low), _finite(high))
-    verdict = passes(x, n, top, whole)
+    common = passes(x, n, top, whole), ratio, _finite(low), _finite(high), status
     if k == best:
-        return Screened(verdict, ratio, *ends, status, None, None, None, None)
-    p = _fisher(x, n, top, whole) if tested else None
+        return Screened(*common, None, None, None, None)
+    p = fisher(np.array([x, top]), np.array([n, whole])) if tested else None
     apart = _deviations(x, n, top, whole) if tested else None
-    return Screened(verdict, ratio, *ends, status, p, apart, _flip(found, k, k), _flip(found, k, best))
-
-
-def _fisher(x: int, n: int, top: int, whole: int) -> float:
-    tested: Any = fisher_exact([[x, n - x], [top, whole - top]])
-    return float(tested.pvalue)
+    others = second is None or passes(x, n, int(found.selected[second]), int(found.n[second]))
+    return Screened(*common, p, apart, own_flip(x, n, top, whole), other_flip(x, n, top, whole, others=others))
 
 
 def _deviations(x: int, n: int, top: int, whole: int) -> float | None:
@@ -147,38 +151,36 @@ def _deviations(x: int, n: int, top: int, whole: int) -> float | None:
     return float((top / whole - x / n) / spread) if spread else None
 
 
-def _flip(found: Tally, group: int, moved: int) -> int | None:
-    """The fewest selections of one group, more or fewer, that turn the verdict on `group`; None where none do.
+def own_flip(x: int, n: int, top: int, whole: int) -> int:
+    """The fewest selections of a group, more (+) or fewer (−), that turn its verdict against the highest rate.
 
-    Whichever group then has the highest rate is the reference. The verdict is monotone in the selections moved, so
-    the turning point is found by halving.
+    The group passes from ⌈4·top·n / (5·whole)⌉ selections on. There always are such: the highest rate is above 0.
+
+    >>> own_flip(48, 100, 60, 100), own_flip(47, 100, 60, 100)
+    (-1, 1)
     """
-    before = _verdict(found, group, moved, 0)
-    x, n = int(found.selected[moved]), int(found.n[moved])
-    upward = before != (
-        moved == group
-    )  # more of its own help a group that fails; more of another's harm one that passes
-    sign, most = (1, n - x) if upward else (-1, x)
-    if not most or _verdict(found, group, moved, sign * most) == before:
-        return None
-    return sign * _first(lambda k: _verdict(found, group, moved, sign * k) != before, most)
+    needed = -(-4 * top * n // (5 * whole))
+    return needed - 1 - x if x >= needed else needed - x
 
 
-def _verdict(found: Tally, group: int, moved: int, by: int) -> bool:
-    x = found.selected.copy()
-    x[moved] += by
-    n = found.n
-    # the reference is the highest rate, so the group passes exactly where it does against every other
-    return bool(np.all(5 * x[group] * n >= 4 * x * n[group]))
+def other_flip(x: int, n: int, top: int, whole: int, *, others: bool) -> int | None:
+    """The fewest selections of the group with the highest rate, more or fewer, that turn a group's verdict.
 
+    The group passes while the other has at most ⌊5·x·whole / (4·n)⌋ selections.
 
-def _first(turned: Callable[[int], bool], most: int) -> int:
-    """The smallest k in 1 … most that has turned; `turned(most)` holds."""
-    low, high = 0, most
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if turned(middle) else (middle, high)
-    return high
+    Args:
+        others: whether the group passes against all other groups; where it does not, the verdict stays.
+
+    Returns:
+        None where no number of selections turns it.
+
+    >>> other_flip(48, 100, 60, 100, others=True), other_flip(90, 100, 95, 100, others=True)
+    (1, None)
+    """
+    room = 5 * x * whole // (4 * n)
+    if top <= room:
+        return room + 1 - top if room < whole else None
+    return room - top if others else None
 
 
 def _common(where: Where, plan: Plan) -> dict[str, Any]:
@@ -188,7 +190,9 @@ def _common(where: Where, plan: Plan) -> dict[str, Any]:
 def _measures(groups: Groups, own: Tally, told: list[Screened], plan: Plan) -> Iterator[Measure]:
     """Whether all groups pass, at the place of the gap; and each group's own verdict: 1 passes, 0 does not."""
     failing = [name for name, one in zip(own.names, told, strict=True) if one.passes is False]
-    exact = {"exact": True, "failing": failing[:TESTED]}
+    exact: dict[str, Any] = {"exact": True, "failing": failing[:TESTED]}
+    few = [name for name, n in zip(own.names, own.n.tolist(), strict=True) if 0 < n < plan.minimum]
+    exact |= {"undefined": few} if few else {}
     n = int(own.n.sum())
     if all(one.passes is None for one in told):
         yield undefined(Message("zero_over_zero"), **_common(groups.gap, plan), n=n)
@@ -207,13 +211,13 @@ def _measures(groups: Groups, own: Tally, told: list[Screened], plan: Plan) -> I
         )
 
 
-def _exhibit(groups: Groups, own: Tally, told: list[Screened], plan: Plan) -> Exhibit:
-    best, largest = own.highest(), own.largest()
+def _exhibit(groups: Groups, own: Tally, kept: Tally, told: list[Screened], plan: Plan) -> Exhibit:
+    best, largest = kept.highest(), kept.largest()
     assert best is not None
     assert largest is not None
     whole = tally(["everyone"], [int(own.selected.sum())], [int(own.n.sum())]).rate(0)
     places = range(len(own))
-    rates = [own.rate(k) for k in places]
+    rates = [kept.rate(k) for k in places]
     data = {
         "group": list(own.names),
         "n": own.n.tolist(),
@@ -223,8 +227,8 @@ def _exhibit(groups: Groups, own: Tally, told: list[Screened], plan: Plan) -> Ex
             name: [getattr(one, name) for one in told]
             for name in ("ratio", "low", "high", "passes", "status", "fisher", "deviations", "own_flip", "other_flip")
         },
-        "ratio_to_largest": [own.ratio(k, own.rate(largest)) for k in places],
-        "ratio_to_everyone": [own.ratio(k, whole) for k in places],
+        "ratio_to_largest": [kept.ratio(k, kept.rate(largest)) for k in places],
+        "ratio_to_everyone": [kept.ratio(k, whole) for k in places],
         "highest": own.names[best],
         "largest": own.names[largest],
         "level": plan.level("selection_rate", "impact_ratio", groups.gap),

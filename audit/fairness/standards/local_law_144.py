@@ -115,7 +115,7 @@ class _Scored:
 
 def _scored(context: Context) -> _Scored | None:
     _, columns = context.rows.sorted()
-    if "score" not in columns or len(context.axes.classes) != 2:
+    if "score" not in columns or "count" in columns or len(context.axes.classes) != 2:
         return None
     score = np.asarray(columns["score"], float)
     median = float(np.median(score))

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ....models.batch import UNKNOWN
 from ....models.errors import DataError
 from ....models.labels import attribute, code, listed, narrow, numbers
-from ....models.places import rank, text
+from ....models.places import rank
+from ....models.positive import Positive
 from ....models.spec import Attribute
 
 Codes = NDArray[Any]  # [n] whole numbers of any width
@@ -76,37 +77,39 @@ def classes(
     """
     if positive is None:
         return _several(target, prediction, n)
+    wanted = Positive.of(positive)
     truth, others = (
-        (np.full(n, UNKNOWN, np.int8), set[str]()) if target is None else yes_or_no("target", target, positive)
+        (np.full(n, UNKNOWN, np.int8), set[str]()) if target is None else yes_or_no("target", target, wanted)
     )
     if prediction is None:
         assert score is not None
         decided = (score >= threshold).view(np.int8)
     else:
-        decided, more = yes_or_no("prediction", prediction, positive)
+        decided, more = yes_or_no("prediction", prediction, wanted)
         others |= more
         complete(decided)
-    if score is None and not ((truth == 1).any() or (decided == 1).any()):
-        raise unnamed(positive)
-    return (negative(others, positive), text(positive)), truth, decided
+    said = prediction is not None or (truth >= 0).any()
+    if said and not ((truth == 1).any() or (prediction is not None and (decided == 1).any())):
+        require_known(wanted, others)
+    return (wanted.negative(others), wanted.name), truth, decided
 
 
-def unnamed(positive: object) -> DataError:
-    """The error of a positive label that never occurs."""
-    return DataError(f"the positive label '{text(positive)}' is neither in target nor in prediction; name another")
+def require_known(positive: Positive, others: set[str]) -> None:
+    """See that a positive label that never occurs may be missing: of 0 and 1 all may be 0.
+
+    Raises:
+        DataError: the labels are other words.
+    """
+    if not (positive.holds("1") and others <= {"0", "False"}):
+        raise DataError(f"the positive label '{positive.name}' is neither in target nor in prediction; name another")
 
 
-def negative(others: set[str], positive: object) -> str:
-    """What the class is called that is not the positive one."""
-    return next(iter(others)) if len(others) == 1 else f"not {text(positive)}"
-
-
-def yes_or_no(name: str, values: Any, positive: object) -> tuple[Codes, set[str]]:
+def yes_or_no(name: str, values: Any, positive: Positive) -> tuple[Codes, set[str]]:
     """[n] 1 where a label is the positive one, 0 where it is another, `UNKNOWN` where there is none; the others."""
     coded = narrow(name, values, most=None)
-    wanted = text(positive)
-    table = [*(int(level == wanted) for level in coded.levels), UNKNOWN]
-    others = {level for level in coded.levels if level != wanted}
+    yes = [positive.holds(level) for level in coded.levels]
+    table = [*map(int, yes), UNKNOWN]
+    others = {level for level, one in zip(coded.levels, yes, strict=True) if not one}
     if table == [0, 1, UNKNOWN]:
         return coded.codes, others
     return np.array(table, np.int8)[coded.codes], others

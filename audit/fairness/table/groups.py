@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, product
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +75,7 @@ class Groups:
         squares: [groups, 3, 2] their squared weights summed.
         unknown: [3, 2] weights of rows whose group is not known.
         entries: what `units` is made from: (cell [e] in groups × 6, rows [e], weight [e] or None, cluster [e] or None).
+        told: measures of these groups that several parts ask for, kept by whoever made them.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Groups:
     squares: NDArray[np.float64]
     unknown: NDArray[np.float64]
     entries: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64] | None, NDArray[np.uint64] | None]
+    told: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.labels)

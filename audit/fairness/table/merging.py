@@ -46,16 +46,20 @@ def moved(table: state.Counts, old: Axes, new: Axes) -> state.Counts:
     return replace(table, shape=shape, keys=keys).sorted()
 
 
-def recoded(rows: state.Columns, old: Axes, new: Axes, after: int = 0) -> state.Columns:
-    """Single rows, numbered on from another part's, their groups as codes of the united levels."""
+def recoded(rows: state.Columns, old: Axes, new: Axes, after: int = 0, *, binned: bool = False) -> state.Columns:
+    """Single rows, numbered on from another part's, their groups as codes of the united levels.
+
+    Where one part's scores were counted in bins, `binned`, a row of the other stands for one.
+    """
     numbers, columns = rows.sorted()
     if not len(numbers):
         return rows
-    groups = columns["groups"].copy()
+    groups, alone = columns["groups"].copy(), np.ones(len(numbers), np.int64)
     for axis, (before, now) in enumerate(zip(old.people, new.people, strict=True)):
         places = np.append(_places(before, now)[:-1], UNKNOWN)
         groups[:, axis] = places[groups[:, axis]]
-    return state.Columns.of(numbers + after, **{**columns, "groups": groups})
+    counted = {"count": columns.get("count", alone)} if binned else {}
+    return state.Columns.of(numbers + after, **{**columns, **counted, "groups": groups})
 
 
 def _attributes(axes: Axes) -> tuple[Attribute, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...criteria import Levels
+from ...errors import CriteriaError
 from ...measure import Where
 
 REPLICATES = 10_000
@@ -20,10 +21,13 @@ class Plan:
         seed: of the resamples.
         minimum: a rate with a smaller denominator is shown as not measured; 0 for none.
         depth: how many attributes a group may combine.
-        posterior: whether rates get the credible interval of a Dirichlet posterior in place of Wilson's.
+        posterior: whether rates and gaps get credible intervals, of Jeffreys' posterior, in place of Wilson's.
         standard: the rule whose tables are asked for: "nyc-ll144"; empty for none.
         mitigate: methods of mitigation to try and measure; empty for none.
         top: how many of a ranking count as selected; 0 for a tenth of it.
+
+    Raises:
+        CriteriaError: a level that is none, or a number below 0.
     """
 
     levels: Levels = field(default_factory=Levels)
@@ -35,6 +39,13 @@ class Plan:
     standard: str = ""
     mitigate: tuple[str, ...] = ()
     top: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.levels.default < 1:
+            raise CriteriaError(f"the level is {self.levels.default}; give one between 0 and 1: 0.95 is usual")
+        for name in ("replicates", "seed", "minimum", "depth", "top"):
+            if getattr(self, name) < 0:
+                raise CriteriaError(f"{name} is {getattr(self, name)}; give a whole number of 0 or more")
 
     def level(self, metric: str, statistic: str, where: Where) -> float:
         """The confidence level of one measure."""

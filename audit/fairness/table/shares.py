@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,11 @@ class Shares:
         """[groups], NaN where there is nothing below."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self.whole > 0, self.part / self.whole, np.nan)
+
+    @property
+    def behind(self) -> int:
+        """How many rows all groups that have the share stand on."""
+        return int(self.n[self.whole > 0].sum())
 
     @property
     def successes(self) -> Floats:
@@ -70,9 +76,18 @@ def shares(groups: Groups, top: Cells, bottom: Cells) -> Shares:
         return Shares(part, whole, n, np.where(squares > 0, whole**2 / squares, 0.0), "-kish")
 
 
-def parts(groups: Groups, metric: Metric) -> tuple[Shares, ...]:
-    """The shares that a metric is made of: one, or two."""
-    return tuple(shares(groups, top, bottom) for top, bottom, _ in metric.parts)
+def parts(groups: Groups, metric: Metric, minimum: int = 0) -> tuple[Shares, ...]:
+    """The shares that a metric is made of: one, or two; of groups with fewer rows below than the minimum, none."""
+    return tuple(large(shares(groups, top, bottom), minimum) for top, bottom, _ in metric.parts)
+
+
+def large(found: Shares, minimum: int) -> Shares:
+    """The shares of the groups that have so many rows below; the others have none, as if they weighed nothing."""
+    few = (found.n > 0) & (found.n < minimum)
+    if not few.any():
+        return found
+    part, whole, effective = (np.where(few, 0.0, each) for each in (found.part, found.whole, found.effective))
+    return replace(found, part=part, whole=whole, effective=effective)
 
 
 def measured(groups: Groups) -> tuple[Metric, ...]:
@@ -84,9 +99,20 @@ def measured(groups: Groups) -> tuple[Metric, ...]:
 
 def values(metric: Metric, found: tuple[Shares, ...]) -> Floats:
     """[groups] the metric of its shares; NaN where it is undefined."""
-    share = found[0].value if len(found) == 1 else (found[0].value + found[1].value) / 2
-    bent = share if metric.is_share else metric.bent(share)
+    first, *second = found
+    if second:
+        return (first.value + second[0].value) / 2
+    if metric.is_share:
+        return first.value
+    with np.errstate(divide="ignore", invalid="ignore"):
+        top, bottom = metric.bend(first.part, first.whole)  # of whole numbers the quotient is exact
+        bent = np.true_divide(top, bottom)
     return np.where(np.isfinite(bent), bent, np.nan)
+
+
+def known(numbers: Floats) -> list[float | None]:
+    """Numbers as they are told: None where there is none, or no end."""
+    return [number if isfinite(number) else None for number in numbers.tolist()]
 
 
 def intervals(
@@ -101,7 +127,11 @@ def intervals(
     name = f"{'jeffreys' if posterior else 'wilson'}{found[0].suffix}"
     if len(ends) == 1:
         low, high = ends[0]
-        return (low, high, name) if metric.is_share else (metric.bent(low), metric.bent(high), f"{name}, bent")
+        if metric.is_share:
+            return low, high, name
+        # rounding may put an end on the wrong side of the value by the last bit
+        value = values(metric, found)
+        return np.fmin(metric.bent(low), value), np.fmax(metric.bent(high), value), f"{name}, bent"
     value, each = values(metric, found), [share.value for share in found]
     down = np.sqrt(sum((v - low) ** 2 for v, (low, _) in zip(each, ends, strict=True))) / len(each)
     up = np.sqrt(sum((high - v) ** 2 for v, (_, high) in zip(each, ends, strict=True))) / len(each)

@@ -15,17 +15,20 @@ from ....models.errors import DataError
 from ....models.labels import MOST_LEVELS, cluster_names, listed, order_of
 from ....models.pieces import Pieces
 from ....models.places import Places, places, text
+from ....models.positive import Positive
 from ....models.roles import Roles
 from ....models.spec import Attribute
 from ....models.windows import windows
 from ... import state
-from .arrays import negative, unnamed
+from .arrays import require_known
 from .context import Axes
 
 if TYPE_CHECKING:
     from pyarrow import Array, RecordBatch
 
 FOLDED = 64  # tables of pieces that are kept before they are added up
+BELOW, REACHED = "\0below", "\0reached"  # decisions that scores make: no label is called so
+BINS = 1024  # of scores: a power of two, so that their edges are exact in binary
 
 
 def count(
@@ -36,14 +39,18 @@ def count(
     positive: object = 1,
     threshold: float = 0.5,
     threads: int = 0,
-) -> tuple[Axes, state.Counts]:
+) -> tuple[Axes, state.Counts, state.Columns]:
     """Count a file; memory grows with the cells that occur (and with distinct weights and clusters), not with rows.
+
+    Scores are counted in 1,024 bins of equal width, of unweighted rows without clusters and a binary task. Each bin
+    comes back as one row with the score of its middle and a column `count`: thresholds at the bins' edges b/1024 part
+    the rows exactly, and no score is off by more than 1/2048.
 
     Args:
         path: a Parquet, CSV or TSV file.
         roles: which column is what; a binary or multiclass task.
         levels: attribute -> its levels, where they are declared.
-        positive: the positive label; None: every label is a class of its own.
+        positive: the positive label, or several; None: every label is a class of its own.
         threshold: from which score on a decision is positive.
         threads: how many pieces are counted at once; 0 for one a processor.
 
@@ -54,7 +61,7 @@ def count(
         raise DataError(f"a {roles.kind} task needs every row and cannot be counted in pieces; read the whole table")
     numeric = tuple(name for name in (roles.score, roles.weight) if name is not None)
     several = positive is None or roles.kind == "multiclass"
-    ask = _Ask(roles, None if several else text(positive), threshold)
+    ask = _Ask(roles, None if several else Positive.of(positive), threshold)
     parts = Pieces(Path(path), tuple(roles.columns), numeric, threads).fold(lambda: _Part.of(ask), _Part.add)
     parts = [part for part in parts if part.rows]
     if not parts:
@@ -71,8 +78,14 @@ class _Ask:
     """What is counted; `positive` is None where every label is a class."""
 
     roles: Roles
-    positive: str | None
+    positive: Positive | None
     threshold: float
+
+    @property
+    def binned(self) -> bool:
+        """Whether scores are an axis too, the one before labels and decisions."""
+        alone = self.roles.weight is None and self.roles.cluster is None
+        return self.roles.score is not None and self.positive is not None and alone
 
     @property
     def coded(self) -> list[str]:
@@ -146,9 +159,13 @@ class _Part:
         blank = np.full(piece.num_rows, UNKNOWN, np.int8)
         truth = blank if roles.target is None else self.labels.codes(roles.target, columns[roles.target], None)
         sizes = [names.room for names in self.names.values()]
-        decided = self._decided(columns, piece.num_rows)
+        score = None if roles.score is None else self._scores(roles.score, columns[roles.score])
+        decided = self._decided(columns, score)
         weights = None if roles.weight is None else self._weights(roles.weight, columns[roles.weight])
         clusters = None if roles.cluster is None else cluster_names(roles.cluster, _plain(columns[roles.cluster]))
+        if score is not None and self.ask.binned:
+            codes.append(np.minimum((score * BINS).astype(np.int16), BINS - 1))  # · 2^k is exact
+            sizes.append(BINS)
         sizes += [self.labels.room] * 2
         found = state.Counts.of([*codes, truth, decided], sizes, weights, clusters)
         self.tables.append((found, tuple(sizes)))
@@ -162,7 +179,7 @@ class _Part:
         found = windows(name, _plain(array), self.ask.roles.every)
         return self.names[name].table(list(found.levels))[found.codes]
 
-    def _decided(self, columns: Mapping[str, Array], n: int) -> NDArray[Any]:
+    def _decided(self, columns: Mapping[str, Array], score: NDArray[np.float64] | None) -> NDArray[Any]:
         roles = self.ask.roles
         if roles.prediction is not None:
             array = columns[roles.prediction]
@@ -170,17 +187,20 @@ class _Part:
             if decided.min(initial=0) < 0:
                 raise DataError(f"column '{roles.prediction}' is blank in some rows; every row needs a decision")
             return decided
-        assert roles.score is not None
-        score = np.asarray(_plain(columns[roles.score]), np.float64)
+        assert score is not None
+        table = self.labels.table([BELOW, REACHED])
+        return table[(score >= self.ask.threshold).view(np.int8)]
+
+    @staticmethod
+    def _scores(name: str, array: Array) -> NDArray[np.float64]:
+        score = np.asarray(_plain(array), np.float64)
         bad = ~((score >= 0) & (score <= 1))
         if bad.any():
             raise DataError(
-                f"column '{roles.score}' holds {score[bad][0]:g}, which is no probability; scale scores to 0 to 1 and "
-                f"leave none blank"
+                f"column '{name}' holds {score[bad][0]:g}, which is no probability; scale scores to 0 to 1 and leave "
+                f"none blank"
             )
-        yes = self.ask.positive or "1"
-        table = self.labels.table([f"not {yes}", yes])
-        return table[(score >= self.ask.threshold).view(np.int8)]
+        return score
 
     def _weights(self, name: str, array: Array) -> NDArray[np.float64]:
         weights = np.asarray(_plain(array), np.float64)
@@ -196,7 +216,9 @@ class _Part:
         return [(_sum([table for table, other in self.tables if other == sizes]), sizes) for sizes in shapes]
 
 
-def _joined(ask: _Ask, parts: list[_Part], levels: Mapping[str, Sequence[str]]) -> tuple[Axes, state.Counts]:
+def _joined(
+    ask: _Ask, parts: list[_Part], levels: Mapping[str, Sequence[str]]
+) -> tuple[Axes, state.Counts, state.Columns]:
     """The parts over the levels of all, in the order of the levels."""
     attributes = [Attribute(name, _order(name, [p.names[name] for p in parts], levels.get(name))) for name in ask.coded]
     classes = _classes(ask, parts)
@@ -207,6 +229,8 @@ def _joined(ask: _Ask, parts: list[_Part], levels: Mapping[str, Sequence[str]]) 
         tuple(attributes[people : people + controls]),
         *attributes[people + controls :],
     )
+    bins = [np.arange(BINS + 1)] if ask.binned else []
+    sizes = [*axes.sizes[:-2], *([BINS] if ask.binned else []), *axes.sizes[-2:]]
     tables = []
     for part in parts:
         moves = [
@@ -214,8 +238,26 @@ def _joined(ask: _Ask, parts: list[_Part], levels: Mapping[str, Sequence[str]]) 
         ]
         label = _label_moves(part.labels, classes, ask.positive)
         for table, _ in part._folded():
-            tables.append(_moved(table, [*moves, label, label], axes))
-    return axes, _sum(tables)
+            tables.append(_moved(table, [*moves, *bins, label, label], sizes))
+    whole = _sum(tables)
+    if not ask.binned:
+        return axes, whole, state.Columns()
+    return axes, whole.without(len(attributes)), _bins(whole, people, len(attributes))
+
+
+def _bins(table: state.Counts, people: int, axis: int) -> state.Columns:
+    """The bins of scores as rows that stand for many: each group, bin, label and decision once, with its count."""
+    table = table.without(*range(people, axis))
+    *groups, place, truth, decision = table.codes()
+    known = [np.where(code == size - 1, UNKNOWN, code) for code, size in zip(groups, table.shape, strict=False)]
+    return state.Columns.of(
+        np.arange(len(place)),
+        score=(place + 0.5) / BINS,
+        truth=np.where(truth == 2, UNKNOWN, truth),
+        decision=decision,
+        groups=np.stack(known, 1) if known else np.empty((len(place), 0), np.int64),
+        count=table.counts,
+    )
 
 
 def _order(name: str, found: list[_Names], declared: Sequence[str] | None) -> tuple[str, ...]:
@@ -229,11 +271,11 @@ def _order(name: str, found: list[_Names], declared: Sequence[str] | None) -> tu
 def _classes(ask: _Ask, parts: list[_Part]) -> tuple[str, ...]:
     found = {name for part in parts for name in part.labels.code_of}
     if ask.positive is not None:
-        if ask.positive not in found:
-            raise unnamed(ask.positive)
-        made = {f"not {ask.positive}"} if ask.roles.prediction is None else set()
-        others = found - {ask.positive} - made
-        return negative(others, ask.positive), ask.positive
+        said = found - {BELOW, REACHED}
+        others = {name for name in said if not ask.positive.holds(name)}
+        if others == said and (said or ask.roles.prediction is not None):
+            require_known(ask.positive, others)
+        return ask.positive.negative(others), ask.positive.name
     if len(found) < 2:
         raise DataError(f"only the class {listed(sorted(found)) or 'blank'} occurs; a comparison needs two")
     return order_of("classes", Places(list(found), np.arange(len(found))), None)[0]
@@ -248,21 +290,21 @@ def _moves(names: _Names, order: Sequence[str]) -> NDArray[np.int64]:
     return moves
 
 
-def _label_moves(names: _Names, classes: tuple[str, ...], positive: str | None) -> NDArray[np.int64]:
+def _label_moves(names: _Names, classes: tuple[str, ...], positive: Positive | None) -> NDArray[np.int64]:
     if positive is None:
         return _moves(names, classes)
     moves = np.full(names.room + 1, 2)
     for name, code in names.code_of.items():
-        moves[code] = int(name == positive)
+        moves[code] = int(name == REACHED or positive.holds(name))
     return moves
 
 
-def _moved(table: state.Counts, moves: list[NDArray[np.int64]], axes: Axes) -> state.Counts:
+def _moved(table: state.Counts, moves: list[NDArray[np.int64]], sizes: Sequence[int]) -> state.Counts:
     """A table over the final levels; it may have been counted when less room was needed."""
     codes = []
     for code, size, move in zip(table.codes(), table.shape, moves, strict=True):
         codes.append(np.where(code == size - 1, move[-1], move[np.minimum(code, len(move) - 1)]))
-    shape = tuple(size + 1 for size in axes.sizes)
+    shape = tuple(size + 1 for size in sizes)
     keys = np.ravel_multi_index(codes, shape).astype(np.int64)
     return replace(table, shape=shape, keys=keys).sorted()
 

@@ -12,9 +12,10 @@ from ....models.batch import UNKNOWN
 from ....models.errors import DataError
 from ....models.labels import attribute, listed, order_of
 from ....models.places import SPAN, Coded, Places, rank, text
+from ....models.positive import Positive
 from ....models.spec import Attribute
 from ... import state
-from .arrays import apart, negative, unnamed
+from .arrays import apart, require_known
 from .context import Axes
 
 Levels = Mapping[str, Sequence[str]] | None
@@ -52,7 +53,7 @@ def count(
     if positive is not None:
         cells = table.reshape(-1, 3, 3).sum(0)
         if not cells[1].sum() + cells[:, 1].sum():
-            raise unnamed(positive)
+            require_known(Positive.of(positive), {axes.classes[0]})
     return axes, state.Counts.of_table(table, axes.sizes)
 
 
@@ -76,11 +77,14 @@ def _classes(target: Any, prediction: Any, positive: object) -> tuple[tuple[str,
         if len(names) < 2:
             raise DataError(f"only the class {listed(sorted(names)) or 'blank'} occurs; a comparison needs two")
         classes = tuple(sorted(names, key=rank))
+        code_of = {name: code for code, name in enumerate(classes)}
     else:
-        classes = (negative(names - {text(positive)}, positive), text(positive))
+        wanted = Positive.of(positive)
+        code_of = {name: int(wanted.holds(name)) for name in names}
+        classes = (wanted.negative({name for name, yes in code_of.items() if not yes}), wanted.name)
 
     def codes(found: Places, places: Any) -> Any:
-        table = [classes.index(name) if name in classes else 0 if name else UNKNOWN for name in found.names]
+        table = [code_of[name] if name else UNKNOWN for name in found.names]
         return _looked_up(np.array([*table, UNKNOWN]), places)
 
     return classes, None if targets is None else codes(truth, targets), codes(decided, decisions)

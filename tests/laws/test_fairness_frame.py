@@ -1,0 +1,115 @@
+"""Laws of all that a frame holds: how rows are cut, ordered and named is nothing; twice the rows is less doubt."""
+
+import numpy as np
+import pytest
+from gnomon.audit.fairness import Counts
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+EXACT = {"rel": 1e-7, "abs": 1e-9}
+LESS_BY_NATURE = {
+    # what tells of chance, or leans on others the more chance there is, changes with the rows: and so it should
+    "expected_by_chance", "debiased_spread", "pooled", "minimum_detectable", "structured", "worst_subgroup",
+}  # fmt: skip
+
+
+@st.composite
+def tables(draw):
+    """Some dozens of rows of two attributes, a control and a score, drawn by a seed that shrinks."""
+    n, levels = draw(st.integers(12, 80)), draw(st.integers(2, 4))
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    table = {
+        "target": rng.integers(0, 2, n),
+        "prediction": (rng.random(n) < draw(st.floats(0.1, 0.9))).astype(int),
+        "g": rng.integers(0, levels, n),
+        "h": rng.integers(0, 2, n),
+        "control": rng.integers(0, 2, n),
+    }
+    table["prediction"][0] = table["target"][0] = 1
+    if draw(st.booleans()):
+        table["weights"] = rng.integers(1, 4, n) / 2
+    return table
+
+
+def counted(table, rows=slice(None), name=lambda g: f"level {g}"):
+    cut = {column: values[rows] for column, values in table.items()}
+    levels = {"g": [name(k) for k in range(4)], "h": ["0", "1"], "control": ["0", "1"]}
+    return Counts.from_arrays(
+        cut["target"],
+        cut["prediction"],
+        {"g": [name(g) for g in cut["g"]], "h": cut["h"]},
+        controls={"control": cut["control"]},
+        weights=cut.get("weights"),
+        levels=levels,
+    )
+
+
+def told(counts):
+    found = counts.measures(replicates=0)
+    assert len({m.key for m in found}) == len(found)
+    return {m.key: m for m in found}
+
+
+def assert_alike(first, second):
+    assert first.keys() == second.keys()
+    for key, m in first.items():
+        other = second[key]
+        same = [(x.value is None, x.details.get("reason") if x.value is None else None, x.n) for x in (m, other)]
+        assert same[0] == same[1], key
+        for mine, theirs in ((m.value, other.value), (m.low, other.low), (m.high, other.high)):
+            assert mine == (None if theirs is None else pytest.approx(theirs, **EXACT)), key
+
+
+@given(tables(), st.data())
+@settings(max_examples=4, phases=(Phase.generate,), deadline=None)
+def test_however_the_rows_are_cut_the_frame_is_the_same(table, data):
+    n = len(table["target"])
+    cut = data.draw(st.integers(1, n - 1))
+    pieces = [counted(table, rows) for rows in (slice(0, cut), slice(cut, n)) if table["prediction"][rows].any()]
+    if len(pieces) == 2:  # a part must hold the positive label to be counted
+        assert_alike(told(pieces[0].merge(pieces[1])), told(counted(table)))
+        assert_alike(told(pieces[1].merge(pieces[0])), told(counted(table)))
+
+
+@given(tables(), st.randoms(use_true_random=False))
+@settings(max_examples=4, phases=(Phase.generate,), deadline=None)
+def test_whatever_the_order_of_the_rows_the_frame_is_the_same(table, random):
+    order = list(range(len(table["target"])))
+    random.shuffle(order)
+    assert_alike(told(counted(table, order)), told(counted(table)))
+
+
+@given(tables(), st.permutations(range(4)))
+@settings(max_examples=4, phases=(Phase.generate,), deadline=None)
+def test_other_names_of_the_levels_move_the_numbers_and_change_none(table, order):
+    """The names sort otherwise than before, so groups change places as well."""
+    new = {f"level {k}": f"renamed {place}" for k, place in enumerate(order)}
+
+    def renamed(key):
+        return (*key[:3], tuple(sorted((name, new.get(level, level)) for name, level in key[3])))
+
+    before, after = told(counted(table)), told(counted(table, name=lambda g: f"renamed {order[g]}"))
+    # of equally extreme groups the first by name makes the pair that is split into parts
+    kept = [{key: m for key, m in found.items() if key[2] != "due_to"} for found in (before, after)]
+    assert_alike({renamed(key): m for key, m in kept[0].items()}, kept[1])
+
+
+@given(tables())
+@settings(max_examples=4, phases=(Phase.generate,), deadline=None)
+def test_all_rows_twice_leave_the_values_and_narrow_the_intervals(table):
+    once, twice = told(counted(table)), told(counted({name: np.tile(values, 2) for name, values in table.items()}))
+    for key, m in once.items():
+        more = twice.get(key)
+        other = {"differential_fairness", "label_differential_fairness"}  # smoothed by half a row, however many
+        if m.value is None or key[2] in LESS_BY_NATURE or key[2].endswith("p_value") or key[1] in other:
+            continue
+        assert more is not None, key
+        assert more.value == pytest.approx(m.value, **EXACT), key
+        if m.statistic in ("value", "difference", "ratio", "impact_ratio") and None not in (
+            m.low,
+            m.high,
+            more.low,
+            more.high,
+        ):
+            assert more.high - more.low <= (m.high - m.low) * (1 + 1e-9), key
+            assert m.n * 2 == more.n, key
