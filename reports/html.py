@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -120,7 +121,9 @@ def _left(number: int) -> str:
 
 
 def _parts(record: Record) -> list[Part]:
-    drawn = [_drawn(figure) for figure in charts(record)]
+    with ThreadPoolExecutor(1) as pen:  # the engine that draws starts while the charts are made
+        pen.submit(svg.start)
+        drawn = list(pen.map(_drawn, charts(record)))
     return [_part(record, name, [d for d in drawn if d.figure.section == name]) for name in view.sections(record)]
 
 

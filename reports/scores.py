@@ -112,7 +112,7 @@ def calibration(record: Record, attribute: str, slug: str) -> Figure | None:
         f"Does a score mean the same in each group of {plain(attribute)}?",
         _panels([*ends, *rows], layers, curves),
         Table(
-            ("Group", "Rows", "Calibration error", "Interval", "Mean score less base rate", "Interval of it"),
+            ("Group", "Rows", "Calibration error", "Interval", "Mean score less mean outcome", "Interval of it"),
             tuple((plain(c["group"]), numbers.count(c["n"]), *measured(c["group"])) for c in found.data["curves"]),
             _left_out(found),
         ),

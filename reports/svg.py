@@ -21,6 +21,13 @@ TAG = re.compile(r"<[^>]*>")  # text between tags is data: it stays as it is
 BARE = re.compile(r"<g>((?:(?!</?g\b).)*)</g>", re.DOTALL)
 
 
+def start() -> None:
+    """Start the engine that draws, which takes about as long as all the charts of a report."""
+    import vl_convert
+
+    vl_convert.vegalite_to_svg({"mark": "point", "data": {"values": []}}, allowed_base_urls=[])
+
+
 def draw(chart: alt.TopLevelMixin, name: str, title: str, description: str) -> str:
     """The chart as an SVG element for a page: text stays text, colours are the palette's, nothing is fetched.
 

@@ -55,12 +55,13 @@ def _unmeasured(measures: Iterable[Measure]) -> list[str]:
     return [*told, more] if left else told
 
 
-def _rank(m: Measure) -> tuple[int, bool]:
+def _rank(m: Measure) -> tuple[bool, int, bool]:
     several = m.where.get("attribute", "").count(COMBINED)
-    return len(m.where) + several, m.statistic not in FIRST
+    return m.metric in FRINGE, len(m.where) + several, m.statistic not in FIRST
 
 
 FIRST = ("value", "difference", "ratio")
+FRINGE = ("mean_log_deviation",)  # missing wherever anyone is missed, and no one's first question
 
 
 def _missing(found: list[Measure]) -> str:

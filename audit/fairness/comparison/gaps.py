@@ -270,7 +270,8 @@ class _Across:
 
 
 def _extremes(pairs: Compared) -> tuple[int, int]:
-    return int(pairs.value.argmin()), int(pairs.value.argmax())
+    lowest, highest = int(pairs.value.argmin()), int(pairs.value.argmax())
+    return (lowest, highest) if lowest != highest else (0, len(pairs.value) - 1)  # all alike: any two
 
 
 def _gap(pairs: Compared, value: float, low: float, high: float, method: str) -> Gap:

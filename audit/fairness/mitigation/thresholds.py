@@ -20,6 +20,7 @@ from ...state import hash_rows
 Rate = Literal["selection_rate", "true_positive_rate"]
 
 EPSILON = 0.02  # the largest gap that `group_thresholds` allows on the rows it is fitted on, unless told otherwise
+SLACK = 1e-12  # sums of weights may differ by the last bits
 STARTS = 20_000  # places of the band of rates that are tried at most
 _DRAW = 0x6D69  # keeps the draws of randomised decisions apart from other hashes of the same rows
 
@@ -102,7 +103,7 @@ class _Ladder:
     """Every rule "score ≥ t" of one group, from selecting no one to selecting everyone.
 
     Attributes:
-        thresholds: [k] falling, the first infinite.
+        thresholds: [k] falling, the first infinite unless another selects as few of those it is about.
         rates: [k] rising, the rate that is held together.
         right: [k] weight of the rows decided rightly.
     """
@@ -121,12 +122,14 @@ def group_thresholds(
     epsilon: float = EPSILON,
     weights: Floats | None = None,
 ) -> dict[int, Rule]:
-    """One threshold a group: of all with rates at most ε apart, those with the highest accuracy on these rows.
+    """One threshold a group: with rates at most ε apart, those with the highest accuracy on these rows.
 
     The rates of all groups must lie in one band [a, a + ε]. Given a, each group takes the most accurate of its
-    thresholds whose rate lies there, whatever the others do; so only a has to be searched, and it need only start where
-    some group has a rate. Exact where these are at most `STARTS`; where they are more, so many of them, evenly spread,
-    are tried: the gap still holds, and the accuracy is the best but for what lies between.
+    thresholds whose rate lies there, whatever the others do. A group with few rows, or with few different scores, may
+    have none there: it then decides by chance between the two thresholds on either side of the band, such that its rate
+    lies at the better end. So only a has to be searched, and it need only start where some group has a rate. Exact where
+    these are at most `STARTS`; where they are more, so many of them, evenly spread, are tried: the gap still holds, and
+    the accuracy is the best but for what lies between.
 
     Args:
         scores: [n]; truth: [n] 0 or 1; groups: [n] codes, every one known.
@@ -156,10 +159,18 @@ def group_thresholds(
     best = [_best(ladder, starts, epsilon) for ladder in ladders.values()]
     total = np.sum([right for _, right in best], axis=0)
     place = int(total.argmax())
-    return {
-        g: Rule((Step(1.0, float(ladder.thresholds[chosen[place]])),))
-        for (g, ladder), (chosen, _) in zip(ladders.items(), best, strict=True)
-    }
+    return {g: _rule(ladder, float(aims[place])) for (g, ladder), (aims, _) in zip(ladders.items(), best, strict=True)}
+
+
+def _rule(ladder: _Ladder, aim: float) -> Rule:
+    """The threshold whose rate is aimed at, or chance between the two on either side of it."""
+    above = int(np.searchsorted(ladder.rates, aim - SLACK))
+    if ladder.rates[above] <= aim + SLACK:
+        return Rule((Step(1.0, float(ladder.thresholds[above])),))
+    low, high = ladder.rates[above - 1 : above + 1]
+    share = float((aim - low) / (high - low))
+    fewer, more = (float(threshold) for threshold in ladder.thresholds[above - 1 : above + 1])
+    return Rule((Step(1 - share, fewer), Step(share, more)))
 
 
 def _ladder(scores: Floats, truth: NDArray[np.int64], weight: Floats, rate: Rate) -> _Ladder | None:
@@ -172,11 +183,11 @@ def _ladder(scores: Floats, truth: NDArray[np.int64], weight: Floats, rate: Rate
     upto = np.cumsum(counted)[last]
     gained = np.cumsum(weight * (2 * positive - 1))[last]  # right decisions more than by selecting no one
     nobody = float((weight * (1 - positive)).sum())
-    return _Ladder(
-        np.append(np.inf, score[last]),
-        np.append(0.0, upto / upto[-1]),
-        np.append(nobody, nobody + gained),
-    )
+    rates, right = np.append(0.0, upto / upto[-1]), np.append(nobody, nobody + gained)
+    # of thresholds with one rate the most accurate, so that rates rise
+    order = np.lexsort((-right, rates))
+    kept = order[np.append(True, np.diff(rates[order]) > 0)]
+    return _Ladder(np.append(np.inf, score[last])[kept], rates[kept], right[kept])
 
 
 def _starts(rates: Sequence[Floats]) -> Floats:
@@ -186,11 +197,13 @@ def _starts(rates: Sequence[Floats]) -> Floats:
     return found[np.linspace(0, len(found) - 1, STARTS).round().astype(int)]
 
 
-def _best(ladder: _Ladder, starts: Floats, epsilon: float) -> tuple[NDArray[np.int64], Floats]:
-    """For each start of the band the most accurate rung inside, and its weight of right decisions; −∞ where none is."""
-    slack = 1e-12  # sums of weights may differ by the last bits
-    low = np.searchsorted(ladder.rates, starts - slack, side="left")
-    high = np.searchsorted(ladder.rates, starts + epsilon + slack, side="right")
+def _best(ladder: _Ladder, starts: Floats, epsilon: float) -> tuple[Floats, Floats]:
+    """For each start of the band the rate of the most accurate rung inside, and its weight of right decisions.
+
+    Where no rung is inside, the better end of the band, which chance between two rungs reaches.
+    """
+    low = np.searchsorted(ladder.rates, starts - SLACK, side="left")
+    high = np.searchsorted(ladder.rates, starts + epsilon + SLACK, side="right")
     levels = _maxima(ladder.right)
     width = high - low
     power = np.where(width > 0, np.floor(np.log2(np.maximum(width, 1))), 0).astype(np.int64)
@@ -199,7 +212,11 @@ def _best(ladder: _Ladder, starts: Floats, epsilon: float) -> tuple[NDArray[np.i
         rows = (power == p) & (width > 0)
         one, other = levels[p][low[rows]], levels[p][high[rows] - 2**p]
         chosen[rows] = np.where(ladder.right[one] >= ladder.right[other], one, other)
-    return chosen, np.where(width > 0, ladder.right[chosen], -np.inf)
+    ends = np.stack([starts, np.minimum(starts + epsilon, 1.0)])
+    mixed = np.interp(ends, ladder.rates, ladder.right)
+    better = ends[mixed.argmax(0), np.arange(len(starts))]
+    aims = np.where(width > 0, ladder.rates[chosen], better)
+    return aims, np.where(width > 0, ladder.right[chosen], mixed.max(0))
 
 
 def _maxima(values: Floats) -> list[NDArray[np.int64]]:
