@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from altair.utils import schemapi
 
 from ..audit.record import Record
@@ -21,7 +23,7 @@ from . import (
 )
 from .figure import Figure, Table
 
-__all__ = ["Figure", "Table", "charts"]
+__all__ = ["Figure", "Table", "charts", "one_by_one"]
 
 
 def charts(record: Record) -> tuple[Figure, ...]:
@@ -30,35 +32,42 @@ def charts(record: Record) -> tuple[Figure, ...]:
     Each carries an Altair chart, for a page to draw as SVG or to show interactively, and the table of the same numbers.
     What the record holds no data for is left out.
     """
-    with schemapi.debug_mode(
-        False
-    ):  # the specs are our own and tested: checking each against the schema takes longer than drawing
-        return tuple(figure for figure in _figures(record) if figure is not None)
+    return tuple(one_by_one(record))
 
 
-def _figures(record: Record) -> tuple[Figure | None, ...]:
-    return (
-        footprint.shares(record),
-        curves.confusion(record),
-        curves.histogram(record),
-        curves.calibration(record),
-        curves.roc(record),
-        *rates.by_attribute(record),
-        rates.intersections(record),
-        rates.gaps(record),
-        *quantities.by_group(record),
-        *conditional.adjusted(record),
-        *conditional.causes(record),
-        smallgroups.pooled(record),
-        smallgroups.subgroups(record),
-        standards.four_fifths(record),
-        *standards.local_law_144(record),
-        *monitoring.over_time(record),
-        *mitigation.trade_offs(record),
-        *flips.by_attribute(record),
-        *scores.by_attribute(record),
-        attributions.ranking(record),
-        attributions.single_rows(record),
-        attributions.images(record),
-        footprint.energy(record),
-    )
+def one_by_one(record: Record) -> Iterator[Figure]:
+    """As `charts`, each when it is asked for: so that one can be drawn while the next is made."""
+    # the specs are our own and tested: checking each against the schema takes longer than drawing
+    with schemapi.debug_mode(False):
+        for make in _FIGURES:
+            found = make(record)
+            for figure in found if isinstance(found, list) else (found,):
+                if figure is not None:
+                    yield figure
+
+
+_FIGURES: tuple[Callable[[Record], Figure | list[Figure] | None], ...] = (
+    footprint.shares,
+    curves.confusion,
+    curves.histogram,
+    curves.calibration,
+    curves.roc,
+    rates.by_attribute,
+    rates.intersections,
+    rates.gaps,
+    quantities.by_group,
+    conditional.adjusted,
+    conditional.causes,
+    smallgroups.pooled,
+    smallgroups.subgroups,
+    standards.four_fifths,
+    standards.local_law_144,
+    monitoring.over_time,
+    mitigation.trade_offs,
+    flips.by_attribute,
+    scores.by_attribute,
+    attributions.ranking,
+    attributions.single_rows,
+    attributions.images,
+    footprint.energy,
+)

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from ..audit.measure import Measure
 from ..audit.record import Record
 from . import methods, numbers, palette, provenance, sentences, svg, view, words
-from .charts import charts
+from .charts import one_by_one
 from .figure import HELD, Figure, Table
 from .groups import COMBINED, GLANCE, glance
 from .plain import clean, plain
@@ -121,9 +121,9 @@ def _left(number: int) -> str:
 
 
 def _parts(record: Record) -> list[Part]:
-    with ThreadPoolExecutor(1) as pen:  # the engine that draws starts while the charts are made
+    with ThreadPoolExecutor(1) as pen:  # draws one chart while the next is made
         pen.submit(svg.start)
-        drawn = list(pen.map(_drawn, charts(record)))
+        drawn = list(pen.map(_drawn, one_by_one(record)))
     return [_part(record, name, [d for d in drawn if d.figure.section == name]) for name in view.sections(record)]
 
 

@@ -127,9 +127,8 @@ def group_thresholds(
     The rates of all groups must lie in one band [a, a + ε]. Given a, each group takes the most accurate of its
     thresholds whose rate lies there, whatever the others do. A group with few rows, or with few different scores, may
     have none there: it then decides by chance between the two thresholds on either side of the band, such that its rate
-    lies at the better end. So only a has to be searched, and it need only start where some group has a rate. Exact where
-    these are at most `STARTS`; where they are more, so many of them, evenly spread, are tried: the gap still holds, and
-    the accuracy is the best but for what lies between.
+    lies at the better end. So only a has to be searched, and starts where some group has a rate are tried: at most
+    `STARTS` of them, evenly spread. The gap always holds; the accuracy is at least the best of those starts.
 
     Args:
         scores: [n]; truth: [n] 0 or 1; groups: [n] codes, every one known.
