@@ -46,7 +46,7 @@ def _unmeasured(measures: Iterable[Measure]) -> list[str]:
     """Reasons with the numbers that are missing for them: of everyone before groups, of groups before their tests."""
     by: dict[str, list[Measure]] = {}
     for m in measures:
-        if m.value is None:
+        if m.value is None and m.metric not in FRINGE:
             by.setdefault(plain(m.reason, 160), []).append(m)
     ranked = sorted(by.items(), key=lambda pair: (*min(map(_rank, pair[1])), -len(pair[1]), pair[0]))
     told = [f"{_missing(found)}: {reason}." for reason, found in ranked[:REASONS]]
@@ -55,13 +55,13 @@ def _unmeasured(measures: Iterable[Measure]) -> list[str]:
     return [*told, more] if left else told
 
 
-def _rank(m: Measure) -> tuple[bool, int, bool]:
+def _rank(m: Measure) -> tuple[int, bool]:
     several = m.where.get("attribute", "").count(COMBINED)
-    return m.metric in FRINGE, len(m.where) + several, m.statistic not in FIRST
+    return len(m.where) + several, m.statistic not in FIRST
 
 
 FIRST = ("value", "difference", "ratio")
-FRINGE = ("mean_log_deviation",)  # missing wherever anyone is missed, and no one's first question
+FRINGE = ("mean_log_deviation",)  # missing wherever anyone is missed; its reason stands in record.json
 
 
 def _missing(found: list[Measure]) -> str:
