@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from captum.attr import FeatureAblation, IntegratedGradients
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -18,6 +17,7 @@ from ...models.spec import InputSpec
 from ...models.subject import Subject
 from ..messages import Message
 from . import embeddings, features
+from .borrowed import FeatureAblation, IntegratedGradients
 from .errors import ExplanationError
 from .features import Player
 from .target import Explained
