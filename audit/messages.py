@@ -64,7 +64,6 @@ ENGLISH: dict[str, str] = {
     "mitigation_needs_two": "to fit a method of mitigation for '{attribute}', half of the rows must hold two groups with both labels each",
     "not_an_input": "'{attribute}' is no input of the model, so there is nothing to swap; what stands in for it was not swapped",
     "no_level_to_swap": "fewer than two levels of '{attribute}' occur among what the model takes for it",
-    "no_rows_to_swap": "no row has {attribute} = {level}",
     "no_terms": "no text holds a word of the list for {level} and of no other list",
     "crashed": "{analysis} stopped: {error}",
     "no_energy": "no energy was read: {error}",
