@@ -70,7 +70,8 @@ def joined(sections: Sequence[Section]) -> Section:
 
 def unweighted(subject: Subject, analysis: str) -> tuple[Message, ...]:
     """What an analysis that counts each row once must say of data whose rows weigh or hang together."""
-    given = [name for name in ("weights", "clusters") if getattr(subject.data, name, None) is not None]
+    told = getattr(subject.data, "design", subject.data)
+    given = [name for name in ("weights", "clusters") if getattr(told, name, None) is not None]
     return (Message("unweighted", {"analysis": analysis}),) if given else ()
 
 

@@ -11,6 +11,7 @@ from scipy.special import ndtr
 
 from .intervals import quantile
 from .means import Floats, Interval, within
+from .sampling import Sampling
 
 BINS = 15
 DRAWS = 10_000
@@ -52,16 +53,34 @@ class Bins:
     def effective(self) -> Floats:
         return self.n.astype(np.float64) if self.worth is None else self.worth
 
+    @property
+    def successes(self) -> NDArray[np.int64] | Floats:
+        """[bins] how many of the effective rows turned out true."""
+        return self.hits if self.worth is None else self.observed * self.worth
 
-def bins(scores: Floats, truth: NDArray[np.bool_], most: int = BINS) -> Bins:
-    """At most `most` bins of about equal size."""
+
+def bins(scores: Floats, truth: NDArray[np.bool_], most: int = BINS, sampling: Sampling | None = None) -> Bins:
+    """At most `most` bins of about equal size, in rows; weighted rows count in each by their weight."""
     edges = np.unique(np.quantile(scores, np.linspace(0, 1, most + 1)[1:-1], method="inverted_cdf"))
     place = np.searchsorted(edges, scores, side="left")
     n = np.bincount(place, minlength=len(edges) + 1)
     used = n > 0
+    if sampling is not None and not sampling.plain:
+        return _drawn_bins(scores, truth, place, sampling)
     score = np.bincount(place, scores, minlength=len(n))[used] / n[used]
     hits = np.bincount(place, truth, minlength=len(n))[used].astype(np.int64)
     return Bins(n[used], score, hits)
+
+
+def _drawn_bins(scores: Floats, truth: NDArray[np.bool_], place: NDArray[np.intp], sampling: Sampling) -> Bins:
+    columns = []
+    for one in np.unique(place):
+        own = place == one
+        rows = sampling.only(own)
+        share, worth = rows.share(truth[own])
+        columns.append((rows.n, rows.mean(scores[own]), share * rows.whole, rows.whole, worth))
+    n, score, hits, weight, worth = (np.array(column, float) for column in zip(*columns, strict=True))
+    return Bins(n.astype(np.int64), score, hits, weight, worth, sampling.clusters is not None)
 
 
 def expected_calibration_error(found: Bins, level: float, seed: int = 0) -> Interval:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 from .means import Floats, Interval, from_influence, within
+from .sampling import Sampling
 
 POINTS = 200  # of a ROC curve that is kept
+NOTHING = 1e-9  # a standard error that is only rounding
 
 
-def auc(scores: Floats, positive: NDArray[np.bool_], level: float) -> tuple[Interval, str]:
+def auc(
+    scores: Floats, positive: NDArray[np.bool_], level: float, sampling: Sampling | None = None
+) -> tuple[Interval, str]:
     """Area under the ROC curve, its interval and the interval's name. Both classes must occur.
 
     DeLong's variance [delong1988] from midranks [sun2014]; where it is 0 (scores part the classes perfectly, or every
     score ties) or a class has a single row, the score interval of [newcombe2006], which is not fooled by that.
     """
+    if sampling is not None and not sampling.plain:
+        return _drawn_auc(scores, positive, level, sampling)
     value, ten, one = placements(scores, positive)
     m, n = len(ten), len(one)
     variance = _variance(ten) / m + _variance(one) / n if min(m, n) > 1 else 0.0
@@ -26,7 +32,24 @@ def auc(scores: Floats, positive: NDArray[np.bool_], level: float) -> tuple[Inte
     return within((value, value - half, value + half), 0, 1), "delong"
 
 
-def mean_auc(scores: Floats, targets: NDArray[np.int64], level: float) -> Interval:
+def _drawn_auc(scores: Floats, positive: NDArray[np.bool_], level: float, sampling: Sampling) -> tuple[Interval, str]:
+    """The same of weighted or clustered rows: both classes' errors, or that of clusters with rows of both."""
+    value, ten, one = placements(scores, positive, sampling.amount)
+    above, below = sampling.only(positive), sampling.only(~positive)
+    if sampling.clusters is None:
+        error, freedom = float(np.hypot(above.error(ten - value), below.error(one - value))), np.inf
+    else:
+        influence = np.empty(sampling.n)
+        influence[positive] = (ten - value) * sampling.whole / above.whole
+        influence[~positive] = (one - value) * sampling.whole / below.whole
+        error, freedom = sampling.error(influence), sampling.freedom
+    if error < NOTHING or min(above.worth, below.worth) <= 1:
+        return (value, *newcombe(value, above.worth, below.worth, level)), f"newcombe-2006{sampling.manner}"
+    half = float(stdtrit(freedom, (1 + level) / 2)) * error
+    return within((value, value - half, value + half), 0, 1), f"delong{sampling.manner}"
+
+
+def mean_auc(scores: Floats, targets: NDArray[np.int64], level: float, sampling: Sampling | None = None) -> Interval:
     """Mean over classes of the AUC of each class [n, classes] against the rest, with its influence over rows.
 
     For class c with share π: IF = (V₁₀ − A)/π at its rows, (V₀₁ − A)/(1−π) at the others.
@@ -35,18 +58,27 @@ def mean_auc(scores: Floats, targets: NDArray[np.int64], level: float) -> Interv
     values, influence = [], np.zeros(len(targets))
     for c in classes:
         positive = targets == c
-        value, ten, one = placements(scores[:, c], positive)
+        value, ten, one = placements(scores[:, c], positive, None if sampling is None else sampling.weights)
         values.append(value)
-        influence[positive] += (ten - value) / positive.mean() / len(classes)
-        influence[~positive] += (one - value) / (1 - positive.mean()) / len(classes)
-    return within(from_influence(float(np.mean(values)), influence, level), 0, 1)
+        share = positive.mean() if sampling is None else sampling.mean(positive)
+        influence[positive] += (ten - value) / share / len(classes)
+        influence[~positive] += (one - value) / (1 - share) / len(classes)
+    return within(from_influence(float(np.mean(values)), influence, level, sampling), 0, 1)
 
 
-def placements(scores: Floats, positive: NDArray[np.bool_]) -> tuple[float, Floats, Floats]:
+def placements(
+    scores: Floats, positive: NDArray[np.bool_], weights: Floats | None = None
+) -> tuple[float, Floats, Floats]:
     """AUC; for each positive the share of negatives below it; for each negative the share of positives above it.
 
-    Ties count one half.
+    Ties count one half. Of weighted rows the shares are of weight, and the AUC their weighted mean.
     """
+    if weights is not None:
+        _, place = np.unique(scores, return_inverse=True)
+        hits, misses = np.bincount(place, weights * positive), np.bincount(place, weights * ~positive)
+        ten = ((np.cumsum(misses) - misses / 2) / misses.sum())[place][positive]
+        one = 1 - ((np.cumsum(hits) - hits / 2) / hits.sum())[place][~positive]
+        return float(np.average(ten, weights=weights[positive])), ten, one
     high, low = scores[positive], scores[~positive]
     ranks = midranks(scores)
     ten = (ranks[positive] - midranks(high)) / len(low)
@@ -65,13 +97,13 @@ def midranks(values: Floats) -> Floats:
     return (last - (counts - 1) / 2)[place]
 
 
-def roc(scores: Floats, positive: NDArray[np.bool_]) -> tuple[list[float], list[float]]:
+def roc(scores: Floats, positive: NDArray[np.bool_], weights: Floats | None = None) -> tuple[list[float], list[float]]:
     """False and true positive rates at every threshold, thinned to a curve that looks the same."""
     order = np.argsort(-scores, kind="stable")
-    hits = positive[order]
+    amount = np.ones(len(scores)) if weights is None else weights[order]
+    hits, misses = amount * positive[order], amount * ~positive[order]
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    true = np.concatenate([[0.0], np.cumsum(hits)[ends] / hits.sum()])
-    false = np.concatenate([[0.0], np.cumsum(~hits)[ends] / (~hits).sum()])
+    true, false = (np.concatenate([[0.0], np.cumsum(part)[ends] / part.sum()]) for part in (hits, misses))
     false, true = thinned(false, true)
     return false.tolist(), true.tolist()
 

@@ -59,9 +59,11 @@ def newcombe(
 
 
 def koopman(
-    x1: ArrayLike, n1: ArrayLike, x2: ArrayLike, n2: ArrayLike, level: ArrayLike = 0.95
+    x1: ArrayLike, n1: ArrayLike, x2: ArrayLike, n2: ArrayLike, level: ArrayLike = 0.95, *, correct: bool = False
 ) -> tuple[Floats, Floats]:
     """Score interval of p1 / p2 [koopman1984]: the T whose chi-square Σ (x−nP)²/(nP(1−P)) is at most z².
+
+    With `correct`, the variance is that of [miettinen1985], N / (N − 1) times as large.
 
     At the likeliest P1 and P2 whose ratio is T, w = (x2 − n2 P2)/(1 − P2) is also −(x1 − n1 P1)/(1 − P1), so that
     P1 = (x1 + w)/(n1 + w), P2 = (x2 − w)/(n2 − w) and chi-square = w² (a/(x1 + w) + b/(x2 − w)) with a and b
@@ -75,7 +77,8 @@ def koopman(
     x1, n1, x2, n2, level = (np.asarray(a, float) for a in np.broadcast_arrays(x1, n1, x2, n2, level))
     undefined = (n1 == 0) | (n2 == 0) | ((x1 == 0) & (x2 == 0))
     x1, n1, x2, n2 = (np.where(undefined, 1.0, a) for a in (x1, n1, x2, n2))
-    limit = quantile(level) ** 2
+    total = n1 + n2
+    limit = quantile(level) ** 2 * (total / (total - 1) if correct else 1.0)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         observed = (x1 / n1) / (x2 / n2)
         # the low end is the high end of the ratio the other way about, turned over

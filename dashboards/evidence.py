@@ -11,7 +11,7 @@ import streamlit as st
 
 from ..audit.measure import Measure
 from ..audit.record import Record
-from ..reports import numbers, sentences, view, words
+from ..reports import numbers, provenance, sentences, view, words
 from ..reports.plain import plain
 from . import link
 from .folder import Entry
@@ -111,13 +111,13 @@ def _settings(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings in force: those of the audit, then of each analysis."""
     criteria = settings.get("criteria") or {}
     own = {k: v for k, v in settings.items() if k not in ("analyses", "criteria")}
-    by = {
-        a.get("name", "analysis"): {k: v for k, v in a.items() if k != "name"} for a in settings.get("analyses") or ()
-    }
+    by = {a.get("name", "analysis"): provenance.options(a) for a in settings.get("analyses") or ()}
     return {**own, "criteria": view.digest(criteria.get("digest")), **by}
 
 
 def _told(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, dict):
         return ", ".join(f"{k} {_told(v)}" for k, v in value.items())
     return ", ".join(map(_told, value)) if isinstance(value, list) else str(value)

@@ -16,7 +16,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 NUMBER = re.compile(r"[+-]?[\d.,]+(?:[eE][+-]?\d+)?\Z")
 
 
-def escaped(text: object, most: int = 600) -> str:
+def escaped(text: object, most: int = 900) -> str:
     """One line that Markdown shows as it is: no links, pictures, colours, formulas or emoji.
 
     >>> escaped("a *b* <i>").count("\\\\")

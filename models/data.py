@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .batch import UNKNOWN, Batch
+from .batch import Batch
+from .design import NOTHING, Design
 from .errors import DataError
-from .labels import attribute, code, targets
+from .labels import group_codes, targets
 from .spec import Attribute, Split
 from .task import Task
 
@@ -32,6 +33,7 @@ class TensorData:
         people: the sensitive attributes, in the order of the columns of `groups`.
         split: whether the rows were held out.
         origin: where they come from, in words.
+        design: weights, clusters, controls, windows and lists, where there are any.
     """
 
     inputs: Inputs
@@ -40,6 +42,15 @@ class TensorData:
     people: tuple[Attribute, ...] = ()
     split: Split = "unknown"
     origin: str = ""
+    design: Design = NOTHING
+
+    @property
+    def controls(self) -> tuple[Attribute, ...]:
+        return self.design.controls
+
+    @property
+    def window(self) -> Attribute | None:
+        return self.design.window
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -57,6 +68,7 @@ class TensorData:
             else tuple(value[cut] for value in self.inputs),
             targets=None if self.targets is None else self.targets[cut],
             groups=self.groups[cut],
+            **self.design.batch(cut),
         )
 
 
@@ -69,6 +81,11 @@ def from_tensors(
     levels: Mapping[str, Sequence[str]] | None = None,
     split: Split = "unknown",
     origin: str = "tensors in memory",
+    weights: Any = None,
+    clusters: Any = None,
+    controls: Mapping[str, Any] | None = None,
+    windows: Any = None,
+    queries: Any = None,
 ) -> TensorData:
     """Rows of tensors.
 
@@ -77,9 +94,14 @@ def from_tensors(
         target: [n] class codes (−1 = unknown), class names, or numbers; None without labels.
         task: tells how the targets are read.
         groups: attribute -> [n] labels, or `Coded` codes with their levels.
-        levels: attribute -> its levels, where they are declared beforehand.
+        levels: attribute or control -> its levels, where they are declared beforehand.
         split: whether these rows were held out from training.
         origin: where they come from, in words.
+        weights: [n] how many rows of the population each stands for, 0 or more.
+        clusters: [n] names of what rows hang together in: a person, a household.
+        controls: what comparisons are held fixed in -> [n] labels.
+        windows: [n] the time window of each row, as `gnomon.models.windows` makes them.
+        queries: [n] names of the lists of a ranking.
 
     Raises:
         DataError: no rows, different lengths, or values that are not declared.
@@ -99,19 +121,10 @@ def from_tensors(
     if truth is not None and len(truth) != n:
         raise DataError(f"{n} rows of inputs but {len(truth)} targets; give one target a row")
     people, codes = group_codes(groups or {}, n, levels)
-    return TensorData(held, truth, codes, people, split, origin)  # pyright: ignore[reportArgumentType]
-
-
-def group_codes(
-    groups: Mapping[str, Any], n: int, levels: Mapping[str, Sequence[str]] | None = None
-) -> tuple[tuple[Attribute, ...], NDArray[np.int64]]:
-    """Sensitive columns as attributes and [n, attributes] codes."""
-    people: list[Attribute] = []
-    codes = np.full((n, len(groups)), UNKNOWN, dtype=np.int64)
-    for k, (name, values) in enumerate(groups.items()):
-        coded = code(name, values, (levels or {}).get(name))
-        if len(coded.codes) != n:
-            raise DataError(f"attribute '{name}' has {len(coded.codes)} values for {n} rows; give one a row")
-        people.append(attribute(name, coded))
-        codes[:, k] = coded.codes
-    return tuple(people), codes
+    both = {attribute.name for attribute in people} & set(controls or ())
+    if both:
+        raise DataError(f"'{both.pop()}' is both a sensitive attribute and a control; name it once")
+    design = Design.of_arrays(
+        n, weights=weights, clusters=clusters, controls=controls, windows=windows, queries=queries, levels=levels
+    )
+    return TensorData(held, truth, codes, people, split, origin, design)  # pyright: ignore[reportArgumentType]

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .batch import UNKNOWN
-from .data import TensorData, group_codes
+from .data import TensorData
+from .design import Design
 from .errors import DataError
-from .labels import code, column_targets, numbers
+from .labels import code, column_targets, group_codes, numbers
+from .roles import KINDS, Roles
 from .spec import Feature, Split, Tabular
 from .tables import column
 from .task import Task
@@ -164,6 +166,12 @@ def from_frame(
     levels: Mapping[str, Sequence[str]] | None = None,
     split: Split = "unknown",
     origin: str = "a data frame",
+    weight: str | None = None,
+    cluster: str | None = None,
+    control: Sequence[str] = (),
+    window: str | None = None,
+    every: str | None = None,
+    query: str | None = None,
 ) -> TensorData:
     """Rows of a table, encoded.
 
@@ -173,9 +181,15 @@ def from_frame(
         target: the column of labels; None without labels.
         sensitive: the columns of sensitive attributes.
         task: tells how the labels are read.
-        levels: attribute -> its levels, where they are declared beforehand.
+        levels: attribute or control -> its levels, where they are declared beforehand.
         split: whether these rows were held out from training.
         origin: where they come from, in words; what was filled in or never seen in training is added.
+        weight: the column that says how many rows of the population each row stands for.
+        cluster: the column that names what rows hang together in: a person with many rows.
+        control: the columns that comparisons are held fixed in; blank = unknown.
+        window: the column of periods, or of times that `every` cuts into periods.
+        every: "day", "week", "month", "quarter" or "year".
+        query: the column that names the list of a ranking; None where all rows are one list.
 
     Raises:
         DataError: the table cannot be read so.
@@ -184,11 +198,30 @@ def from_frame(
 
     if len(frame) == 0:
         raise DataError("the table has no rows; give at least one")
+    roles = Roles(
+        target,
+        sensitive=tuple(sensitive),
+        weight=weight,
+        cluster=cluster,
+        control=tuple(control),
+        window=window,
+        every=every,
+        query=query,
+        kind=_kind(task),
+        modelled=True,
+    )
     encoded = encode(encoding, frame)
     truth = None if target is None else column_targets(task, target, column(frame, target))
     people, groups = group_codes({name: column(frame, name) for name in sensitive}, len(frame), levels)
     inputs = tuple(torch.from_numpy(array) for array in encoded.inputs)
-    return TensorData(inputs, truth, groups, people, split, origin + _notes(encoded))
+    design = Design.of_columns(frame, roles, levels)
+    return TensorData(inputs, truth, groups, people, split, origin + _notes(encoded), design)
+
+
+def _kind(task: Task) -> str:
+    """What the task is called where a table's columns are named."""
+    name = type(task).__name__.lower()
+    return name if name in KINDS else "binary"
 
 
 def _fit_number(frame: DataFrame, name: str, unit: str, fill: Literal["mean", "median"] | float | None) -> Number:

@@ -7,7 +7,7 @@ names, in the same order.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +94,21 @@ def attribute(column: str, coded: Coded) -> Attribute:
     if not coded.levels:
         raise DataError(f"column '{column}' has no value in any row; leave it out of the sensitive columns")
     return Attribute(column, coded.levels)
+
+
+def group_codes(
+    groups: Mapping[str, Any], n: int, levels: Mapping[str, Sequence[str]] | None = None
+) -> tuple[tuple[Attribute, ...], NDArray[np.int64]]:
+    """Sensitive columns as attributes and [n, attributes] codes."""
+    people: list[Attribute] = []
+    codes = np.full((n, len(groups)), UNKNOWN, dtype=np.int64)
+    for k, (name, values) in enumerate(groups.items()):
+        coded = code(name, values, (levels or {}).get(name))
+        if len(coded.codes) != n:
+            raise DataError(f"attribute '{name}' has {len(coded.codes)} values for {n} rows; give one a row")
+        people.append(attribute(name, coded))
+        codes[:, k] = coded.codes
+    return tuple(people), codes
 
 
 def targets(task: Task, values: Any) -> Codes | NDArray[np.float64]:

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset, Subset, default_collate
 
 from .batch import UNKNOWN, Batch
-from .data import group_codes
 from .errors import DataError
-from .labels import Coded, code, listed, targets, to_numpy
+from .labels import Coded, code, group_codes, listed, targets, to_numpy
 from .samplers import visited
 from .spec import Attribute, Split
 from .task import Task

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from . import decisions as words
 from .batch import UNKNOWN, Batch
-from .data import group_codes
+from .design import NOTHING, Design
 from .errors import DataError
-from .labels import attribute, cluster_names, numbers, row_weights, written
+from .labels import group_codes, numbers, written
 from .roles import Roles
 from .spec import Attribute, Split
 from .tables import column, read_table
 from .task import Binary, Ranking, Regression, Task
-from .windows import windows
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -37,11 +36,7 @@ class PredictionData:
         people: the sensitive attributes.
         split: whether the rows were held out.
         origin: where they come from, in words.
-        controls: what comparisons are held fixed in, and strata: [n, controls] codes of it.
-        window: the time windows, and periods: [n] codes of them.
-        weights: [n] how many rows of the population each row stands for.
-        clusters: [n] names of what rows hang together in.
-        queries: [n] names of the lists of a ranking.
+        design: weights, clusters, controls, windows and lists, where there are any.
     """
 
     targets: NDArray[Any] | None
@@ -51,13 +46,15 @@ class PredictionData:
     people: tuple[Attribute, ...] = ()
     split: Split = "unknown"
     origin: str = ""
-    controls: tuple[Attribute, ...] = ()
-    strata: NDArray[np.int64] | None = None
-    window: Attribute | None = None
-    periods: NDArray[np.int64] | None = None
-    weights: NDArray[np.float64] | None = None
-    clusters: NDArray[np.uint64] | None = None
-    queries: NDArray[np.uint64] | None = None
+    design: Design = NOTHING
+
+    @property
+    def controls(self) -> tuple[Attribute, ...]:
+        return self.design.controls
+
+    @property
+    def window(self) -> Attribute | None:
+        return self.design.window
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -68,16 +65,11 @@ class PredictionData:
             "groups": self.groups,
             "scores": self.scores,
             "decisions": self.decisions,
-            "weights": self.weights,
-            "clusters": self.clusters,
-            "controls": self.strata,
-            "windows": self.periods,
-            "queries": self.queries,
         }
         for start in range(0, len(self), size):
             cut = slice(start, min(start + size, len(self)))
             there: dict[str, Any] = {n: None if values is None else values[cut] for n, values in columns.items()}
-            yield Batch(rows=np.arange(cut.start, cut.stop), inputs=(), **there)
+            yield Batch(rows=np.arange(cut.start, cut.stop), inputs=(), **there, **self.design.batch(cut))
 
 
 def read_predictions(
@@ -135,20 +127,12 @@ def read_predictions(
     frame, origin = _open(table, roles.columns)
     kind, said = _said(frame, roles, positive, threshold, classes, top)
     people, groups = group_codes({name: column(frame, name) for name in roles.sensitive}, len(frame), levels)
-    controls, strata = group_codes({name: column(frame, name) for name in roles.control}, len(frame), levels)
-    timed = None if window is None else windows(window, column(frame, window), every)
     data = PredictionData(
         groups=groups,
         people=people,
         split=split,
         origin=origin,
-        controls=controls,
-        strata=strata if controls else None,
-        window=None if timed is None or window is None else attribute(window, timed),
-        periods=None if timed is None else timed.codes,
-        weights=None if weight is None else row_weights(weight, column(frame, weight)),
-        clusters=None if cluster is None else cluster_names(cluster, column(frame, cluster)),
-        queries=None if query is None else cluster_names(query, column(frame, query)),
+        design=Design.of_columns(frame, roles, levels),
         **said,
     )
     return data, kind

@@ -33,6 +33,7 @@ class Roles:
         every: how long a window is, where `window` holds times.
         query: which list of a ranking each row belongs to.
         kind: what the model does, never inferred.
+        modelled: whether a model runs, so that no column holds what it says.
 
     Raises:
         DataError: a column plays two parts, a part is missing, or one is given that this kind of task has no use for.
@@ -49,6 +50,7 @@ class Roles:
     every: str | None = None
     query: str | None = None
     kind: str = "binary"
+    modelled: bool = False
 
     def __post_init__(self) -> None:
         _one_of("task", self.kind, KINDS)
@@ -63,7 +65,8 @@ class Roles:
                 f"--query is for --task ranking, and the task is {self.kind}; leave it out, or name the task"
             )
         self._played_once()
-        self._decided()
+        if not self.modelled:
+            self._decided()
 
     @property
     def columns(self) -> list[str]:

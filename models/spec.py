@@ -68,6 +68,7 @@ class Image:
     Attributes:
         black: the value of a pixel where nothing is (the baseline of attributions).
         white: the value of a pixel at full intensity.
+        input: which of the model's inputs it is.
     """
 
     height: int
@@ -75,6 +76,7 @@ class Image:
     channels: int = 1
     black: float = 0.0
     white: float = 1.0
+    input: int = 0
 
 
 InputSpec = Tabular | Image
@@ -89,7 +91,8 @@ class Data(Protocol):
         origin: where the rows come from, in words.
 
     Data that carries more says so by attributes that need not be there: `controls`, the attributes that comparisons are
-    held fixed in (the columns of `Batch.controls`), and `window`, the time windows (the codes of `Batch.windows`).
+    held fixed in (the columns of `Batch.controls`), `window`, the time windows (the codes of `Batch.windows`), and
+    `weights` and `clusters`, or a `design` that has them, where rows weigh or hang together.
     """
 
     @property

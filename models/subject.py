@@ -108,6 +108,12 @@ class Subject:
         origin: str = "a data frame",
         train: DataFrame | None = None,
         card: Card | None = None,
+        weight: str | None = None,
+        cluster: str | None = None,
+        control: Sequence[str] = (),
+        window: str | None = None,
+        every: str | None = None,
+        query: str | None = None,
     ) -> Subject:
         """A model judged on the rows of a table. See `gnomon.models.frames` for the encoding.
 
@@ -120,11 +126,12 @@ class Subject:
             task: what the model decides.
             sensitive: the columns of sensitive attributes.
             output: what the model returns.
-            levels: attribute -> its levels, where they are declared beforehand.
+            levels: attribute or control -> its levels, where they are declared beforehand.
             split: whether these rows were held out from training.
             origin: where they come from, in words.
             train: the rows it was trained on, where at hand.
             card: what the owner declares.
+            weight, cluster, control, window, every, query: columns as in `gnomon.models.frames.from_frame`.
 
         Raises:
             DataError: the table cannot be read so.
@@ -134,7 +141,17 @@ class Subject:
         rows = partial(from_frame, encoding=encoding, target=target, sensitive=sensitive, task=task, levels=levels)
         return cls(
             name=name,
-            data=rows(frame, split=split, origin=origin),
+            data=rows(
+                frame,
+                split=split,
+                origin=origin,
+                weight=weight,
+                cluster=cluster,
+                control=control,
+                window=window,
+                every=every,
+                query=query,
+            ),
             task=task,
             model=model,
             output=output,
@@ -160,6 +177,11 @@ class Subject:
         origin: str = "tensors in memory",
         train: Data | None = None,
         card: Card | None = None,
+        weights: Any = None,
+        clusters: Any = None,
+        controls: Mapping[str, Any] | None = None,
+        windows: Any = None,
+        queries: Any = None,
     ) -> Subject:
         """A model judged on tensors in memory. Arguments as in `gnomon.models.data.from_tensors`; `spec` is `inputs`.
 
@@ -168,7 +190,20 @@ class Subject:
         """
         from .data import from_tensors
 
-        data = from_tensors(inputs, target, task=task, groups=groups, levels=levels, split=split, origin=origin)
+        data = from_tensors(
+            inputs,
+            target,
+            task=task,
+            groups=groups,
+            levels=levels,
+            split=split,
+            origin=origin,
+            weights=weights,
+            clusters=clusters,
+            controls=controls,
+            windows=windows,
+            queries=queries,
+        )
         card = card or Card()
         return cls(name=name, data=data, task=task, model=model, output=output, inputs=spec, train=train, card=card)
 

@@ -214,6 +214,9 @@ def fairness(
     depth: Annotated[int, typer.Option("--depth", min=1, help="How many attributes a group may combine.")] = 2,
     replicates: Annotated[int, typer.Option("--replicates", min=0, help="Resamples; 0 for closed forms only.")] = 10000,
     posterior: Annotated[bool, typer.Option("--posterior", help="Credible intervals of rates and gaps.")] = False,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="List every metric of each group, also of more than 1,000 groups.")
+    ] = False,
     stream: Annotated[bool, typer.Option("--stream", help="Count a table of any length, in little memory.")] = False,
     out: Out = None,
     criteria: CriteriaFile = None,
@@ -229,6 +232,7 @@ def fairness(
     from . import commands
 
     shown = {"standard": standard or "", "mitigate": tuple(mitigate or ()), "posterior": posterior, "top": top}
+    shown["complete"] = complete
     asked = Fairness(replicates, seed, minimum_count, depth, **shown)
     wishes = commands.Wishes(criteria, out, json, quiet, fail_on, level, seed, fairness=asked)
     parts = {"target": target, "prediction": prediction, "score": score, "sensitive": sensitive or ()}

@@ -12,7 +12,7 @@ from . import numbers, words
 from .figure import HELD, MOST, Figure, Row, Table, axis, held, largest, names, shown, themed, values
 from .palette import ACCENT, CONTRARY, INK, MUTED
 from .plain import plain
-from .statistics import COMPONENTS
+from .words import COMPONENTS
 
 HEADLINES = ("selection_rate", "accuracy")
 STEP = 26  # pixels a row
@@ -51,7 +51,7 @@ def _adjusted(fairness: Sequence[Measure], attribute: str, place: int) -> Figure
     else:
         return None
     strata = [m for m in own if m.statistic == "difference" and len(m.where) == 2 and "class" not in m.where]
-    strata = [m for m in strata if m.value is not None]
+    strata = [m for m in strata if m.value is not None and "window" not in m.where]
     signed = raw.details["levels"] == 2
     controls = plain(left.details["controls"])
     rows = [
@@ -110,7 +110,7 @@ def _bare(end: float, half: float | None) -> str:
 def _forest(rows: Sequence[Row]) -> alt.TopLevelMixin:
     base = alt.Chart(values(rows)).encode(y=names(sort=[r["name"] for r in rows], limit=300))
     colour = alt.Color("kind:N", scale=alt.Scale(domain=["gap", "level"], range=[ACCENT, MUTED]), legend=None)
-    x = alt.X("value:Q", scale=alt.Scale(zero=True, nice=True), axis=axis("difference in rate", "%"))
+    x = alt.X("value:Q", scale=alt.Scale(zero=True, nice=True), axis=axis("difference in percentage points", "points"))
     zero = alt.Chart(values([{"zero": 0}])).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x=alt.X("zero:Q"))
     lines = base.mark_rule(strokeWidth=2.5, opacity=0.55).encode(x=alt.X("low:Q"), x2=alt.X2("high"), color=colour)
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(x=x, color=colour)
@@ -158,7 +158,7 @@ def _waterfall(parts: Sequence[Measure]) -> alt.TopLevelMixin:
     rows.append(_bar("the whole gap", 0.0, end, numbers.points(end), "gap"))
     base = alt.Chart(values(rows)).encode(y=names(sort=[r["name"] for r in rows], limit=300))
     colours = alt.Scale(domain=["widens", "narrows", "gap"], range=[ACCENT, CONTRARY, MUTED])
-    x = alt.X("start:Q", scale=alt.Scale(zero=True, nice=True), axis=axis("difference in false positive rate", "%"))
+    x = alt.X("start:Q", scale=alt.Scale(zero=True, nice=True), axis=axis("difference in percentage points", "points"))
     bars = base.mark_bar(size=16, opacity=0.85).encode(
         x=x, x2=alt.X2("end"), color=alt.Color("kind:N", scale=colours, legend=None)
     )

@@ -188,7 +188,7 @@ def histogram(record: Record) -> Figure | None:
         "How far is the model off?" if residual else "How sure is the model of its decisions?",
         _square(chart),
         Table(("From", "To", "Rows"), tuple((show(r["low"]), show(r["high"]), numbers.count(r["n"])) for r in rows)),
-        "Bars to the right of 0 are predictions that are too high, narrow is better."
+        "Bars to the right of 0 are predictions that are too high; the narrower the spread, the better."
         if residual
         else "Bars at the ends are rows that the model is sure about; bars in the middle are rows that it hesitates "
         "over.",

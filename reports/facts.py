@@ -31,7 +31,7 @@ def evidence(measure: Measure) -> str:
     span = numbers.interval(measure)
     sure = f"{numbers.spread(measure)} {span}; " if span else ""
     kind = "" if measure.kind == "measured" else f"; {measure.kind}"
-    return f"{sure}n = {numbers.count(measure.n)}{kind}"
+    return f"{sure}n{numbers.GAP}={numbers.GAP}{numbers.count(measure.n)}{kind}"
 
 
 def join(items: list[str]) -> str:

@@ -14,6 +14,7 @@ Row = dict[str, Any]
 T = TypeVar("T")
 MOST = 25  # groups, gaps or classes that a chart shows, however many there are: a chart of thousands cannot be drawn
 HELD = 400  # rows of a chart's table; record.json holds them all
+POINTS = "format(100 * datum.value, '~g')"  # as the numbers beside a chart are written, in percentage points
 LABEL = 170  # pixels that a name may take beside a chart
 
 
@@ -100,8 +101,8 @@ def names(title: str | None = None, sort: Any = None, limit: int = LABEL) -> alt
 
 
 def axis(title: str, number: str = "", ticks: int = 5, **more: Any) -> alt.Axis:
-    """A quiet axis of numbers, written in the d3 format `number` where one is given."""
-    shown = {"format": number} if number else {}
+    """A quiet axis of numbers, in the d3 format `number` where one is given; "points" writes shares times 100."""
+    shown = {"labelExpr": POINTS} if number == "points" else {"format": number} if number else {}
     return alt.Axis(title=title, tickCount=ticks, labelOverlap="greedy", labelSeparation=8, **shown, **more)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..audit.measure import RESERVED, Measure, column
 from ..audit.record import Record
-from . import grouped, numbers, words
+from . import numbers, sentences, words
 from .plain import plain
 
 # what the tile on groups shows, the first that is there
@@ -138,7 +138,7 @@ def too_small(record: Record) -> list[str]:
         own = [(m.where[key], m) for m in found if set(m.where) == {key} and _unseen(m, gaps.get(name))]
         own.sort(key=lambda pair: (pair[1].value is not None, -(pair[1].value or 0), pair[0]))
         if own:
-            told.append(grouped.too_small(name, GAPS[0], own[:SMALL], max(0, len(own) - SMALL)))
+            told.append(sentences.too_small(name, GAPS[0], own[:SMALL], max(0, len(own) - SMALL)))
     return told[:SMALL]
 
 

@@ -30,7 +30,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 CHARTED = re.compile(r"The chart shows the [^;.]*; this table")  # of a table that stands alone
 TOP = 3  # findings shown large
 FURTHER = 100  # findings shown small, and criteria in the register: a criterion may ask of thousands of groups
-LONGEST = 600  # characters of any text from the record
+LONGEST = 900  # characters of any text from the record
 FULL_TABLE = 80_000  # bytes that the table of all measures may take, so that the page opens at once
 
 
@@ -110,9 +110,14 @@ def render(record: Record) -> str:
         environment=provenance.environment(record),
         settings=provenance.settings(record),
         measures=_all(record),
-        command=plain(record.settings.get("command") or "gnomon run SUBJECT.py", 400),
+        command=_words(record.settings.get("command") or "gnomon run SUBJECT.py"),
         verdicts=[words.verdict(v) for v in words.VERDICTS],
     )
+
+
+def _words(command: str) -> list[str]:
+    """A command word by word, so that no line breaks within an option."""
+    return [plain(word, 300) for word in plain(command, 4_000).split(" ")]
 
 
 def _left(number: int) -> str:

@@ -9,10 +9,14 @@ GLOSSES: dict[str, str] = {
     "newcombe": "Newcombe's interval of the difference of two shares, made from their Wilson intervals.",
     "koopman": "Koopman's interval of the ratio of two shares.",
     "max-t": "Many pairs of groups are compared at once; the interval is widened so that it holds for all pairs "
-    "together, by resampling the rows.",
-    "sidak": "Many pairs are compared at once; the interval is widened so that it holds for all together (Šidák).",
+    "together, by resampling the rows. Where groups truly differ it is wider than need be: meant to hold 95 "
+    "times in 100, it then holds the true gap 97 to 99 times.",
+    "sidak": "Many pairs are compared at once; the interval is widened so that it holds for all together (Šidák). "
+    "Where groups truly differ it is wider than need be.",
     "bonferroni": "Several numbers are read at once; the interval is widened so that it holds for all together.",
     "bootstrap": "The rows are drawn anew many times, with replacement; the interval is how far the number then moves.",
+    "kish": "Rows weigh differently: the interval is that of as many equal rows as would say as much.",
+    "weighted": "Rows weigh differently: each counts by its weight, in the number and in its interval.",
     "cluster": "Rows that hang together count as one draw: the interval is widened for it.",
     "mover": "An interval of a sum, difference or ratio, put together from the intervals of its parts.",
     "bent": "The parts share rows; the interval is bent so that it never leaves what the number can be.",
@@ -23,6 +27,8 @@ GLOSSES: dict[str, str] = {
     "whole numbers": "Counted outright; no sampling is involved.",
     "equal rates": "The gap expected if every group had the same rate and only its number of rows differed.",
     "variance less its expectation": "How far groups vary, less what chance adds to it.",
+    "noncentral chi-square": "The interval of what groups truly vary by: every amount that would make what is seen no "
+    "surprise.",
     "unbiased between-group variance": "How far groups vary, less what chance adds to it.",
     "empirical-bayes": "A small group's rate is drawn towards the mean of all groups, the more the fewer its rows.",
     "hierarchical normal": "A small group's mean is drawn towards the mean of all groups, the more the fewer its rows.",

@@ -97,7 +97,7 @@ def _chart(found: Sequence[_Method]) -> alt.TopLevelMixin:
         if gap.value is not None
     ]
     base = alt.Chart()
-    x = alt.X("value:Q", scale=alt.Scale(zero=True, nice=True), axis=axis("gap", "%", ticks=4))
+    x = alt.X("value:Q", scale=alt.Scale(zero=True, nice=True), axis=axis("gap, percentage points", "points", ticks=4))
     y = alt.Y("accuracy:Q", scale=alt.Scale(zero=False, nice=True, padding=14), axis=axis("accuracy", "%", ticks=4))
     colour = alt.condition("datum.now", alt.value(INK), alt.value(ACCENT))
     across = base.mark_rule(strokeWidth=2, opacity=0.45).encode(x=alt.X("low:Q"), x2=alt.X2("high"), y=y, color=colour)

@@ -122,6 +122,16 @@ def chance(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
 
 
+def p_value(p: float) -> str:
+    """A p-value in a sentence: "p = 0.034", "p < 0.001"; no line breaks within.
+
+    >>> p_value(0.0341).replace(GAP, " "), p_value(0.00002).replace(GAP, " ")
+    ('p = 0.034', 'p < 0.001')
+    """
+    told = chance(p)
+    return f"p{GAP}<{GAP}{told[1:]}" if told.startswith("<") else f"p{GAP}={GAP}{told}"
+
+
 def points(difference: float, half: float | None = None) -> str:
     """A difference of shares in percentage points: "19.5 points"; with no more digits than its interval supports."""
     digits = share_digits(half)

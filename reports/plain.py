@@ -9,6 +9,7 @@ ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?
 INVISIBLE = re.compile(
     "[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
 )
+SPACES = re.compile(r"[^\S\u00a0\u202f]+")  # but not those that hold a number and its unit together
 BROKEN = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
 
@@ -23,7 +24,7 @@ def plain(text: object, most: int = NAME) -> str:
     >>> plain("x" * 9, 5)
     'xxxx…'
     """
-    line = " ".join(clean(str(text)).split())
+    line = SPACES.sub(" ", clean(str(text))).strip()
     return line if len(line) <= most else line[: most - 1] + "…"
 
 

@@ -33,7 +33,7 @@ def settings(record: Record) -> list[tuple[str, str]]:
     found = [
         ("Confidence level", numbers.level(s["level"]) if isinstance(s.get("level"), float) else ""),
         ("Seed", s.get("seed")),
-        *((f"Analysis: {plain(a.get('name'))}", _options(a)) for a in s.get("analyses") or ()),
+        *((f"Analysis: {plain(a.get('name'))}", options(a)) for a in s.get("analyses") or ()),
         ("Criteria file", (s.get("criteria") or {}).get("digest") or "none was given"),
         ("Model", (subject.get("model") or {}).get("digest") or "none"),
         ("Data", (subject.get("data") or {}).get("digest") or "unknown"),
@@ -41,5 +41,17 @@ def settings(record: Record) -> list[tuple[str, str]]:
     return [(key, plain(text, 400)) for key, text in found if text not in ("", None)]
 
 
-def _options(analysis: dict[str, Any]) -> str:
-    return ", ".join(f"{plain(k)} {plain(v, 80)}" for k, v in analysis.items() if k != "name") or "with its defaults"
+def options(analysis: dict[str, Any]) -> str:
+    """The settings of an analysis in a line."""
+    told = (_option(plain(key).replace("_", " "), value) for key, value in analysis.items() if key != "name")
+    return ", ".join(filter(None, told)) or "with its defaults"
+
+
+def _option(name: str, value: Any) -> str:
+    """A setting as people write it; nothing of what was not asked for."""
+    if value is None or value in ("", [], {}) or value is False or (value == 0 and name in ("minimum", "top")):
+        return ""
+    if value is True:
+        return name
+    told = ", ".join(plain(v, 80) for v in value) if isinstance(value, list | tuple) else value
+    return f"{name} {numbers.count(told) if type(told) is int and name != 'seed' else plain(told, 80)}"

@@ -81,4 +81,4 @@ def _cells(m: Measure) -> tuple[str, ...]:
 
 
 def _group(m: Measure) -> str:
-    return " · ".join(f"{plain(key, 24)} {plain(level, 40)}" for key, level in sorted(m.where.items()))
+    return " × ".join(f"{plain(key, 24)} · {plain(level, 40)}" for key, level in sorted(m.where.items()))

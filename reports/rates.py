@@ -202,7 +202,7 @@ def _gap_chart(
     base = alt.Chart(values(rows)).encode(y=names(sort=[r["name"] for r in rows], limit=260))
     tolerated = base.transform_filter("datum.tolerance !== null")
     shares = all(numbers.is_share(m) for m in drawn)
-    named = axis("difference in rate", "%") if shares else axis("difference")
+    named = axis("difference in percentage points", "points") if shares else axis("difference")
     x = alt.X("value:Q", scale=alt.Scale(zero=True, nice=True), axis=named)
     band = tolerated.mark_bar(color=BAND, size=STEP).encode(x=alt.X("zero:Q"), x2=alt.X2("tolerance"))
     end = tolerated.mark_tick(color=MUTED, thickness=2, size=STEP).encode(x=alt.X("tolerance:Q"))

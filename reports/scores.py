@@ -197,7 +197,7 @@ def sweep(record: Record, attribute: str, slug: str) -> Figure | None:
     drawn = base.transform_filter("isValid(datum.t)")
     layers = (
         drawn.mark_area(color=BAND, opacity=1).encode(y=alt.Y("low:Q"), y2=alt.Y2("high")),
-        drawn.mark_line(color=ACCENT, strokeWidth=2).encode(y=alt.Y("value:Q", axis=axis("gap", "%", 3))),
+        drawn.mark_line(color=ACCENT, strokeWidth=2).encode(y=alt.Y("value:Q", axis=axis("gap, points", "points", 3))),
         alt.Chart()
         .transform_filter("isValid(datum.use)")
         .mark_rule(color=CONTRARY, strokeWidth=1.5, strokeDash=[5, 3])

@@ -33,7 +33,7 @@ def four_fifths(record: Record) -> Figure | None:
         "fairness",
         "Four-fifths rule",
         "Is any group selected less than four fifths as often as the group selected most often?",
-        _ratios(drawn, "selection rate as a share of the highest group's"),
+        _ratios(drawn, "selection rate as a multiple of the highest group's"),
         Table((*head, *more), tuple(row["cells"] for row in rows[:HELD]), left),
         "Each point is a group's selection rate divided by the highest, its line the interval; the upright line is "
         "four fifths. Exactly four fifths passes. The rule is a screen that says where to look, and no legal finding; "
@@ -102,7 +102,7 @@ def _local_law(e: Exhibit, place: int) -> Figure:
         "fairness",
         f"Local Law 144: {attribute}{klass}",
         "How does each category's rate compare with that of the category with the highest?",
-        _ratios(drawn, f"{kind} as a share of the highest category's"),
+        _ratios(drawn, f"{kind} as a multiple of the highest category's"),
         Table((*head, *more), tuple(_category(d, k, scored) for k in range(len(d["category"]))[:HELD]), _note(d)),
         "Impact ratio: a category's rate divided by the highest category's. The upright line, four fifths, is not part "
         "of this rule, which sets no bound; it is drawn because readers look for it.",
@@ -136,7 +136,7 @@ def _note(d: dict[str, Any]) -> str:
 def _ratios(rows: Sequence[Row], title: str) -> alt.TopLevelMixin:
     drawn = [{key: row[key] for key in ("name", "ratio", "low", "high", "shown")} | {"at": FOUR_FIFTHS} for row in rows]
     base = alt.Chart(values(drawn)).encode(y=names(sort=[row["name"] for row in drawn], limit=260))
-    x = alt.X("ratio:Q", scale=alt.Scale(zero=True, nice=True), axis=axis(title, "%"))
+    x = alt.X("ratio:Q", scale=alt.Scale(zero=True, nice=True), axis=axis(title, ".1f"))
     bound = base.mark_tick(color=MUTED, thickness=1.5, size=STEP, opacity=0.8).encode(x=alt.X("at:Q"))
     lines = base.mark_rule(color=ACCENT, strokeWidth=2.5, opacity=0.55).encode(x=alt.X("low:Q"), x2=alt.X2("high"))
     dots = base.mark_point(color=ACCENT, filled=True, size=70, opacity=1).encode(x=x)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..audit.measure import Measure
 from ..audit.record import Record
 from . import numbers, words
 from .facts import evidence, join
-from .groups import GAPS, chance_beside, chances, group_gaps
+from .groups import GAPS, YES, chance_beside, chances, clear, combined, group_gaps
 from .plain import plain
 from .view import find
 
@@ -62,15 +63,25 @@ def _decides_on(record: Record) -> Tile:
 def _for_whom(record: Record) -> Tile:
     question = "For whom does it work worse?"
     gaps = group_gaps(record)
-    found = next((m for name in GAPS for m in gaps if m.metric == name and "class" not in m.where), None)
+    found = next(filter(None, (_surest(gaps, name) for name in GAPS)), None)
     if found is None:
         return Tile(question, "", words.analysis("fairness").skipped)
     pair = [plain(p, 32) for p in found.details.get("pair") or ()]
-    between = f" between {pair[0]} (lower) and {pair[1]}" if len(pair) == 2 else ""
-    text = f"{words.metric(found.metric).title}, across {plain(found.where.get('attribute', ''))}{between}."
+    between = f", between {pair[0]} (lower) and {pair[1]}" if len(pair) == 2 else ""
+    text = f"{words.metric(found.metric).title} by {plain(found.where.get('attribute', ''))}{between}."
     chance = chance_beside(found, chances(record))
     text += "" if chance == "–" else f" Chance alone would show about {chance}."
+    text += "" if clear(found) == YES else " These rows cannot tell it from none."
     return Tile(question, numbers.value(found), words.capital(text), evidence(found), found.kind)
+
+
+def _surest(gaps: list[Measure], metric: str) -> Measure | None:
+    """The gap in a metric that is largest for sure, whose interval stays furthest from 0: single rows make large ones.
+
+    Gaps of single attributes go before those of combinations.
+    """
+    own = [m for m in gaps if m.metric == metric and "class" not in m.where]
+    return min(own, key=lambda m: (combined(m), -(m.low or 0.0)), default=None)
 
 
 def _costs(record: Record) -> Tile:

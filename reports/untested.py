@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..audit.measure import Measure
+from ..audit.measure import Measure, Where
 from ..audit.record import Record
 from . import sentences, view, words
 from .facts import join
@@ -69,4 +69,11 @@ def _missing(found: list[Measure]) -> str:
     places = list({tuple(sorted(m.where.items())): m.where for m in found}.values())
     what = words.capital(join(titles)) if len(titles) <= 3 else f"{len(found)} numbers"
     more = f" and {len(places) - 3} more" if len(places) > 3 else ""
-    return f"{what} for {'; '.join(map(words.place, places[:3]))}{more}"
+    return what if places == [{}] else f"{what} {'; '.join(map(_place, places[:3]))}{more}"
+
+
+def _place(where: Where) -> str:
+    """Where a number is missing: "by sex", "for sex = Female"."""
+    by, at = where.get("attribute"), {key: level for key, level in where.items() if key != "attribute"}
+    told = f"by {plain(by)}" if by else ""
+    return " ".join(filter(None, (told, f"for {words.place(at)}" if at or not by else "")))

@@ -14,10 +14,11 @@ from typing import Any
 from ..audit.findings import SEVERITIES, Finding, Verdict
 from ..audit.measure import Measure
 from ..audit.record import Record
-from . import grouped, numbers, sentences, words
+from . import numbers, sentences, words
 from .facts import join
 from .groups import chance_beside, chances, glanced, too_small
 from .plain import plain
+from .sentences.rules import AGAIN, EXPLAINED
 
 ORDER = ("data", "performance", "fairness", "explanations", "energy")
 
@@ -35,15 +36,24 @@ class Said:
 
 def findings(record: Record) -> list[Said]:
     """The findings as sentences, what matters most first: what fails, what is open, warnings, what passes, notes."""
-    return [_said(whole(record, f)) for f in _ordered(record.findings)]
+    judged = {_gap(f) for f in record.findings if f.message == "criterion"}
+    once = (f for f in record.findings if f.message != "largest_gap" or _gap(f) not in judged)
+    return [_said(whole(record, f)) for f in _ordered(once)]
+
+
+def _gap(f: Finding) -> tuple[Any, ...]:
+    """What gap a finding tells of: one that a criterion judges is not told again."""
+    p = f.parameters
+    where = p.get("where") or {"attribute": p.get("attribute", "")}
+    return p.get("metric"), p.get("statistic", "difference"), tuple(sorted(where.items()))
 
 
 def _ordered(found: Iterable[Finding]) -> Iterator[Finding]:
     """What matters most first; a rule is explained with the first finding that it has."""
     known: set[str] = set()
     for f in sorted(found, key=_weight):
-        yield replace(f, parameters={**f.parameters, grouped.AGAIN: True}) if f.message in known else f
-        known |= {f.message} & grouped.EXPLAINED
+        yield replace(f, parameters={**f.parameters, AGAIN: True}) if f.message in known else f
+        known |= {f.message} & EXPLAINED
 
 
 def verdict_sentence(record: Record) -> str:

@@ -87,10 +87,12 @@ def test_weights_weigh_and_the_record_says_where_they_do_not(gnomon, folder):
     assert rate.value == pytest.approx(np.average(women.yhat, weights=women.w))
     assert rate.method == "wilson-kish"
     assert rate.n == len(women)
-    assert {m.parameters["analysis"] for m in record.limitations if m.message == "unweighted"} == {
-        "data",
-        "performance",
-    }
+    assert [m.parameters["analysis"] for m in record.limitations if m.message == "unweighted"] == ["data"]
+    everyone = record.find("accuracy", analysis="fairness", where={})
+    whole = record.find("accuracy", analysis="performance")
+    assert (whole.value, whole.low, whole.high) == pytest.approx((everyone.value, everyone.low, everyone.high))
+    assert whole.details["effective_n"] == everyone.details["effective_n"]
+    assert whole.value == pytest.approx(np.average(frame.y == frame.yhat, weights=frame.w))
     assert not errors(record)
 
 

@@ -1,6 +1,7 @@
 """The conditional view: a control dissolves, confirms or turns round a gap, and the report says so."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -211,6 +212,12 @@ def test_the_figures_show_what_the_record_holds_whatever_groups_are_called(tmp_p
         assert "<script>" not in drawn
         assert all(len(row) == len(figure.table.columns) for row in figure.table.rows)
     assert any("Where department is the same" in sentences.finding(f) for f in record.findings)
+    of_a_month = replace(
+        find(record.measures, "difference", attribute="sex"), where={"attribute": "sex", "window": "May"}
+    )
+    windowed = replace(record, measures=(*record.measures, of_a_month))
+    again = next(figure for figure in charts(windowed) if figure.id == "groups-conditional-1")
+    assert again.table == shown.table, "a time window is no level of a control"
 
 
 def test_without_controls_there_is_no_conditional_view():

@@ -9,6 +9,7 @@ import pytest
 from gnomon.audit.fairness import Counts
 from gnomon.audit.fairness.small import discovery
 from gnomon.audit.fairness.small.honest import halves
+from gnomon.audit.findings import Finding
 from gnomon.reports import sentences, smallgroups
 from scipy.stats import chi2_contingency, fisher_exact
 from test_small_groups import record_with
@@ -149,6 +150,17 @@ def test_the_finding_reads_as_a_sentence_and_the_table_holds_the_groups():
     assert figure is not None
     assert figure.table.rows[0][-1] == "yes"
     assert "old · c · f" in {row[0] for row in figure.table.rows}
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.01, 0.2), (-0.004, 0.2), (-0.2, 0.004)])
+def test_the_sentence_says_which_test_confirmed_the_group_and_why_its_interval_may_reach_zero(low, high):
+    facts = {"metric": "error_rate", "where": {"sex": "f"}, "value": 0.1 if high > 0.1 else -0.1, "n": 90, "q": 0.031}
+    facts |= {"low": low, "high": high, "level": 0.95, "rate": 0.3, "rest": 0.2, "tried": 40}
+    found = Finding("f", "worst_subgroup", {**facts, "false_discovery_rate": 0.05})
+    told = sentences.finding(found).replace("\u00a0", " ")
+    assert "a test in that one direction confirmed it (p = 0.031, adjusted for all groups pointed at)" in told
+    assert ("looks both ways and reaches 0" in told) == (low < 0 < high)
+    assert ("asks only whether it is lower" in told) == (high < 0.1)
 
 
 def test_a_group_selected_less_is_told_as_lower():

@@ -3,17 +3,22 @@
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 from gnomon.audit.fairness import Counts
 from gnomon.audit.fairness.monitoring.betting import average, wealth
+from gnomon.audit.fairness.monitoring.monitoring import section
 from gnomon.audit.fairness.monitoring.windows import over_time
+from gnomon.audit.record import Record
 from gnomon.models.errors import DataError
+from gnomon.models.windows import windows
+from gnomon.reports import cli
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
 WINDOWS = 10
-windows = st.lists(
+shapes = st.lists(
     st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30), st.integers(0, 30)).map(
         lambda w: (min(w[0], w[1]), max(w[0], w[1]), min(w[2], w[3]), max(w[2], w[3]))
     ),
@@ -47,9 +52,9 @@ def test_where_groups_are_equal_the_wealth_expected_is_the_stake_exactly():
     """By enumeration of all outcomes of four windows with one row of the first group and three of the second."""
     rate, total = 0.3, 0.0
     each = [(x, y, rate**x * (1 - rate) ** (1 - x) * binom.pmf(y, 3, rate)) for x in (0, 1) for y in range(4)]
-    for windows in product(each, repeat=4):
-        chance = np.prod([p for *_, p in windows])
-        total += chance * wealth([(x, 1, y, 3) for x, y, _ in windows]).final
+    for shape in product(each, repeat=4):
+        chance = np.prod([p for *_, p in shape])
+        total += chance * wealth([(x, 1, y, 3) for x, y, _ in shape]).final
     assert total == pytest.approx(1.0, abs=1e-9)
 
 
@@ -66,7 +71,7 @@ def test_wealth_is_the_product_of_the_bets_with_newton_steps():
     assert found.bets == 7
 
 
-@given(windows)
+@given(shapes)
 @settings(max_examples=30)
 def test_wealth_is_defined_positive_and_the_same_each_time(counts):
     found = wealth(counts, 1)
@@ -76,7 +81,7 @@ def test_wealth_is_defined_positive_and_the_same_each_time(counts):
     assert np.array_equal(found.log, wealth(counts, 1).log)
 
 
-@given(windows)
+@given(shapes)
 @settings(max_examples=30)
 def test_what_comes_later_changes_no_wealth_of_before(counts):
     """The bets are predictable: a look after window k is the same whatever follows."""
@@ -182,3 +187,40 @@ def test_rows_that_do_not_stand_for_themselves_have_no_test(more):
 def test_one_window_is_too_few():
     with pytest.raises(DataError, match="at least two"):
         over_time({"a": Counts.from_arrays([1, 0], [1, 0], {"sex": ["f", "m"]})})
+
+
+def timed(months):
+    """Twenty rows of two groups in each of some months."""
+    when = np.repeat([f"{month}-15" for month in months], 20)
+    decided = np.tile([1, 0, 0, 1, 1], len(when) // 5)
+    return {"y": 1 - decided, "yhat": decided, "sex": np.tile(["f", "m"], len(when) // 2), "when": when}
+
+
+@pytest.mark.parametrize("stream", [(), ("--stream",)])
+def test_a_month_without_rows_is_shown_as_such_and_counted(tmp_path, monkeypatch, capsys, stream):
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame(timed(["2024-01", "2024-02", "2024-05"])).to_csv("t.csv", index=False)
+    asked = ("--target", "y", "--prediction", "yhat", "--sensitive", "sex", "--window", "when", "--every", "month")
+    assert cli._guarded(["fairness", "t.csv", *asked, "--replicates", "0", "--json", *stream]) == 0
+    record = Record.from_json(capsys.readouterr().out)
+    assert record.find("selection_rate", where={"window": "2024-02"}).n == 20
+    for month in ("2024-03", "2024-04"):
+        empty = record.find("selection_rate", where={"window": month})
+        assert (empty.value, empty.reason, empty.n) == (None, "no rows", 0)
+        assert not [m for m in record.measures if m.where.get("window") == month and "sex" in m.where]
+    (said,) = [str(m) for m in record.limitations if m.message == "windows_without_rows"]
+    assert said == "no row falls in 2 of the 5 time windows from 2024-01 to 2024-05"
+    drawn = next(e for e in record.exhibits if e.kind == "monitoring")
+    assert drawn.data["rates"][0][2:4] == [None, None]
+    assert drawn.data["log10_wealth"][1] == drawn.data["log10_wealth"][3]  # no row, no bet
+    assert next(f for f in record.findings if f.message == "over_time").parameters["windows"] == 3
+
+
+def test_windows_too_far_apart_to_be_shown_with_all_between_are_counted():
+    rows = timed(["2001-01", "2011-01", "2021-01"])
+    when = windows("when", rows["when"], "month")
+    counts = Counts.from_arrays(rows["y"], rows["yhat"], {"sex": rows["sex"]}, windows=when)
+    limits = section(counts.context(replicates=0)).limitations
+    assert [m.parameters["count"] for m in limits if m.message == "windows_without_rows"] == [238]
+    named = over_time({"before": Counts.from_arrays([1, 0], [1, 0], {"sex": ["f", "m"]})} | months(0.1))
+    assert not named.limitations

@@ -10,7 +10,7 @@ import pytest
 from gnomon.audit.fairness import Counts
 from gnomon.audit.fairness.comparison import bounds
 from gnomon.audit.fairness.small import detectable, pooling, structured
-from gnomon.audit.fairness.table.headlines import HEADLINES, MANY
+from gnomon.audit.fairness.table.headlines import MANY
 from gnomon.audit.measure import Measure
 from gnomon.audit.record import Exhibit, Record
 from gnomon.reports import smallgroups
@@ -86,10 +86,11 @@ def test_a_group_below_the_minimum_is_shown_as_not_measured_and_never_dropped():
     rows = Counts.from_arrays(**people())
     measures = {m.key: m for m in rows.measures(replicates=50, minimum=40)}
     plain = {m.key: m for m in rows.measures(replicates=50)}
-    for statistic in ("value", "pooled", "impact_ratio", "structured"):
+    told = {"value", "pooled", "impact_ratio", "structured", "minimum_detectable"}
+    for statistic in told:
         assert {k for k in plain if k[2] == statistic} == {k for k in measures if k[2] == statistic}
     small = [m for m in measures.values() if m.details.get("reason") == "below_minimum"]
-    assert {"value", "pooled", "impact_ratio", "structured"} == {m.statistic for m in small}
+    assert told == {m.statistic for m in small}
     assert any(m.where == {"race": "x"} for m in small)
     for m in small:
         assert m.value is None
@@ -162,7 +163,7 @@ def test_all_rows_twice_leave_the_rates_and_sharpen_what_can_be_seen():
             assert two[key].value == pytest.approx(m.value / math.sqrt(2))
 
 
-def test_of_very_many_groups_only_headlines_are_told_and_as_of_few():
+def test_of_very_many_groups_rates_are_pooled_as_of_few():
     rng, n = np.random.default_rng(0), 6_000
     names = [f"g{k}" for k in range(MANY)]
     rows = {
@@ -171,8 +172,6 @@ def test_of_very_many_groups_only_headlines_are_told_and_as_of_few():
         "sensitive": {"g": rng.choice(names, n)},
         "levels": {"g": names},
     }
-    measures = found(rows)
-    assert {m.metric for m in measures if m.statistic == "pooled"} == set(HEADLINES)
     (groups,) = Counts.from_arrays(**rows).context().groupings
     x, m = groups.rows[:, :2, 1].sum(1)[None].astype(float), groups.rows.sum((1, 2))[None].astype(float)
     pool, rates, low, high = pooling.pooled(x, m, np.full(x.shape, 0.95))
@@ -209,3 +208,16 @@ def test_the_figure_shows_raw_and_pooled_side_by_side():
 def test_without_pooled_rates_there_is_no_figure():
     assert smallgroups.pooled(record_with([Measure(analysis="fairness", metric="accuracy", value=0.5, n=3)])) is None
     assert smallgroups.subgroups(record_with(exhibits=[Exhibit("fairness", "counts", {})])) is None
+
+
+@pytest.mark.parametrize("together", [0.0, 0.4])
+def test_where_effects_do_not_add_up_a_reader_is_told_that_this_is_meant_of_rates(together):
+    rng, n = np.random.default_rng(0), 4_000
+    a, b = rng.integers(0, 2, (2, n))
+    decided = rng.random(n) < 0.2 + 0.1 * a + 0.1 * b + together * (a & b)
+    counts = Counts.from_arrays(None, decided.astype(int), {"a": a, "b": b})
+    section = structured.section(counts.context(replicates=200))
+    p = next(m for m in section.measures if m.statistic == "interaction_p_value")
+    assert (p.value < 0.05) == bool(together)
+    assert p.details["scale"] == "rate"
+    assert [m.message for m in section.limitations] == ["adds_up_in_rates"] * bool(together)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from gnomon.audit.fairness import Counts
 from gnomon.models.errors import DataError
-from gnomon.models.windows import windows
+from gnomon.models.windows import left_out, windows
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def test_counting_a_file_loads_no_torch(tmp_path):
         ("week", ("2023-W52", "2024-W01", "2025-W01")),
         ("month", ("2023-12", "2024-01", "2024-12")),
         ("quarter", ("2023-Q4", "2024-Q1", "2024-Q4")),
-        ("year", ("2023", "2024")),
+        ("year", ("2023", "2024", "2024")),
     ],
 )
 def test_times_are_cut_into_windows_in_their_order(every, names):
@@ -162,8 +162,33 @@ def test_times_are_cut_into_windows_in_their_order(every, names):
         pd.Series(pd.to_datetime(["2024-12-30", "2023-12-31 23:59", "2024-01-01", None, None], format="ISO8601")),
     ):
         found = windows("when", values, every)
-        assert found.levels == names
-        assert [names[k] if k >= 0 else None for k in found.codes] == [names[-1], names[0], names[1], None, None]
+        assert found.levels == tuple(sorted({*names, *found.levels}))
+        assert [found.levels[k] if k >= 0 else None for k in found.codes] == [names[2], names[0], names[1], None, None]
+
+
+@pytest.mark.parametrize(
+    "every, first, last, between",
+    [
+        ("day", "2024-02-28", "2024-03-01", ("2024-02-29",)),
+        ("week", "2020-12-27", "2021-01-05", ("2020-W53",)),
+        ("month", "2023-11-30", "2024-02-01", ("2023-12", "2024-01")),
+        ("quarter", "2023-07-01", "2024-06-30", ("2023-Q4", "2024-Q1")),
+        ("year", "2021-12-31", "2024-01-01", ("2022", "2023")),
+    ],
+)
+def test_a_period_without_rows_between_two_others_is_a_window_too(every, first, last, between):
+    found = windows("when", [last, first, None], every)
+    assert found.levels[1:-1] == between
+    assert found.codes.tolist() == [len(between) + 1, 0, -1]
+    if every != "year":
+        assert left_out((found.levels[0], found.levels[-1])) == len(between)
+
+
+def test_a_hundred_empty_days_for_each_with_rows_are_counted_and_no_windows():
+    found = windows("when", ["2024-01-01", "2024-04-10", "2024-07-19"], "day")
+    assert len(found.levels) == 3
+    assert left_out(found.levels) == 198
+    assert left_out(("1", "5")) == left_out(("2024-02-30", "2024-03-02")) == 0
 
 
 def test_windows_without_a_length_are_the_values_in_order():

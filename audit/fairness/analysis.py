@@ -20,9 +20,9 @@ from .conclusion import conclude
 from .largest import largest_gaps
 from .numeric import conclusion as numeric
 from .table.context import Axes, Context
-from .table.plan import REPLICATES, Plan
+from .table.plan import Plan, Settings
 
-HEADLINE = "selection_rate"
+HEADLINE, HEADLINE_OF_CLASSES = "selection_rate", "accuracy"
 
 Codes = NDArray[np.int64]
 
@@ -39,31 +39,13 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Fairness:
+class Fairness(Settings):
     """Rates by group [hardt2016] with Wilson intervals; differences and ratios across groups.
 
     Everything is read off one table of counts: groups × truth × decision. Rows whose group is unknown are counted under
-    everyone and in the record's limitations, never dropped.
-
-    Attributes:
-        replicates: resamples behind intervals that have no closed form; 0 for closed forms only.
-        seed: of the resamples.
-        minimum: a rate with a smaller denominator is shown as not measured; 0 for none.
-        depth: how many attributes a group may combine.
-        posterior: whether rates and gaps get credible intervals, of Jeffreys' posterior, in place of Wilson's.
-        standard: the rule whose tables are asked for: "nyc-ll144"; empty for none.
-        mitigate: methods of mitigation to try and measure; empty for none.
-        top: how many of a ranking count as selected; 0 for a tenth of it.
+    everyone and in the record's limitations, never dropped. Its attributes are those of `Settings`.
     """
 
-    replicates: int = REPLICATES
-    seed: int = 0
-    minimum: int = 0
-    depth: int = 2
-    posterior: bool = False
-    standard: str = ""
-    mitigate: tuple[str, ...] = ()
-    top: int = 0
     name: str = "fairness"
 
     def zero(self, subject: Subject, /) -> Seen:
@@ -78,8 +60,7 @@ class Fairness:
 
     def plan(self, levels: Levels) -> Plan:
         """The settings with the levels of an audit."""
-        own = {name: getattr(self, name) for name in Plan.__dataclass_fields__ if name != "levels"}
-        return Plan(levels, **own)
+        return Plan(**self.own, levels=levels)
 
     def conclude(self, subject: Subject, state: Seen, levels: Levels, runtime: Runtime = HERE, /) -> Section:
         plan = self.plan(levels)
@@ -90,7 +71,8 @@ class Fairness:
             exhibits=(_counts_exhibit(subject, state.counts),),
             limitations=tuple(_limitations(subject, state.counts, self.depth)),
         )
-        largest = tuple(largest_gaps(found.measures, HEADLINE))
+        headline = HEADLINE if isinstance(subject.task, Binary) else HEADLINE_OF_CLASSES
+        largest = tuple(largest_gaps(found.measures, headline))
         return joined([replace(found, findings=(*found.findings, *largest)), own])
 
 

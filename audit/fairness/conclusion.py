@@ -15,6 +15,7 @@ from .small import detectable, discovery, pooling, structured
 from .standards import four_fifths, standards
 from .table.context import Context, Part
 from .table.groups import unknown_level
+from .table.headlines import left_out
 
 
 def conclude(context: Context) -> Section:
@@ -24,7 +25,7 @@ def conclude(context: Context) -> Section:
 
 def of_groups(context: Context) -> Section:
     """Metrics of everyone, of each group, of rows whose level is not known; and the gaps."""
-    return Section(measures=tuple(_of_groups(context)))
+    return Section(measures=tuple(_of_groups(context)), limitations=left_out(context.groupings, context.plan))
 
 
 def _of_groups(context: Context) -> Iterator[Measure]:

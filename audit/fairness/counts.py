@@ -200,7 +200,7 @@ class Counts:
 
     def context(self, level: float = 0.95, replicates: int = REPLICATES, seed: int = 0, **plan: Any) -> Context:
         """What the parts of the analysis are given; `plan` as in `Plan`."""
-        return Context(self.axes, self.table, Plan(Levels(level), replicates, seed, **plan), self.rows)
+        return Context(self.axes, self.table, Plan(replicates, seed, **plan, levels=Levels(level)), self.rows)
 
     def measures(
         self, level: float = 0.95, replicates: int = REPLICATES, seed: int = 0, **plan: Any

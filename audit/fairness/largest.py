@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..findings import Finding
+from ..findings import Finding, Severity
 from ..measure import Measure
 
 
@@ -26,4 +26,9 @@ def largest_gaps(measures: Sequence[Measure], metric: str) -> Iterator[Finding]:
             **({} if m.unit == "1" else {"unit": m.unit}),
         }
         name = f"fairness.largest_gap[attribute={m.where['attribute']}]"
-        yield Finding(name, "largest_gap", parameters, severity="medium", evidence=(place,))
+        yield Finding(name, "largest_gap", parameters, severity=_severity(m), evidence=(place,))
+
+
+def _severity(gap: Measure) -> Severity:
+    """A gap that these rows cannot tell from none is a note."""
+    return "medium" if gap.low is None or gap.low > 0 else "low"

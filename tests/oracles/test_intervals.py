@@ -59,6 +59,11 @@ def test_koopman_gives_the_published_interval():
     assert [float(x) for x in koopman(7, 34, 1, 34)] == pytest.approx([1.220853, 42.575718], abs=5e-7)
 
 
+def test_koopman_with_the_larger_variance_gives_the_published_interval():
+    found = [float(x) for x in koopman(7, 34, 1, 34, correct=True)]
+    assert found == pytest.approx([1.208568, 43.032972], abs=5e-7)
+
+
 def chi_square(ratio, x1, n1, x2, n2):
     """Koopman's statistic with the restricted maximum found numerically instead of by its formula."""
 

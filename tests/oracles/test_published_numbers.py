@@ -6,6 +6,7 @@ from gnomon.audit.fairness import Counts
 from gnomon.audit.fairness.conditional.decomposition import factors
 from gnomon.audit.fairness.small.detectable import power
 from gnomon.audit.fairness.table.groups import Groups
+from gnomon.audit.intervals import koopman
 from scipy.stats import norm
 from statsmodels.stats.proportion import confint_proportions_2indep
 
@@ -72,6 +73,7 @@ def test_compas_as_a_whole_is_the_sum_of_its_groups():
     assert found["true_negative_rate", "value", ()].numerator == 2681
     assert found["false_negative_rate", "value", ()].numerator == 1216
     assert found["accuracy", "value", ()].n == 7214
+    assert [found["accuracy", "value", (("g", g),)].n for g in ("African-American", "Caucasian")] == [3696, 2454]
 
 
 def test_the_notebooks_ratios_follow_from_rounded_rates():
@@ -137,6 +139,7 @@ def test_newcombe_with_a_continuity_correction_is_wider():
 def test_the_corrected_score_interval_of_a_ratio_is_wider_than_koopmans():
     corrected = confint_proportions_2indep(7, 34, 1, 34, compare="ratio", method="score", correction=True)
     assert corrected == pytest.approx((1.208568, 43.032972), abs=5e-4)
+    assert koopman(7, 34, 1, 34, correct=True) == pytest.approx((1.208568, 43.032972), abs=5e-7)
     gap = told(selected(a=(7, 34), b=(1, 34)))["selection_rate", "ratio", (("attribute", "g"),)]
     assert (1 / gap.high, 1 / gap.low) == pytest.approx((1.220853, 42.575718), abs=5e-5)
 

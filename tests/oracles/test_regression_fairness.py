@@ -124,6 +124,18 @@ def test_what_cannot_be_told_has_a_reason():
     assert value(found, "r_squared", "difference", attribute="race").details["undefined"] == ["c"]
 
 
+def test_a_group_below_the_minimum_is_shown_as_not_measured_and_never_dropped():
+    people = (SEX, Attribute("race", ("a", "b", "c", "d")))
+    y, p, groups = rows(people=people)
+    groups[20:, 1], groups[:20, 1] = groups[20:, 1] % 3, 3
+    every = measured(y, p, groups, people)
+    large = measured(y, p, groups, people, Plan(replicates=0, minimum=40))
+    for statistic in ("value", "pooled", "minimum_detectable"):
+        small = value(large, "mean_error", statistic, race="d")
+        assert (small.value, small.n, small.details["reason"]) == (None, 20, "below_minimum")
+        assert {k for k in every if k[1] == statistic} == {k for k in large if k[1] == statistic}
+
+
 def test_rows_of_an_unknown_group_stand_apart():
     y, p, groups = rows()
     groups[:20, 0] = -1

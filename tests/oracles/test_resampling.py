@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from gnomon.audit.fairness import Counts
-from gnomon.audit.fairness.comparison import bands, chance, permutation, pool, resampling
+from gnomon.audit.fairness.comparison import bands, chance, gaps, permutation, pool, resampling, spread
 from gnomon.audit.fairness.comparison.multiplicity import benjamini_hochberg, holm
 from gnomon.audit.fairness.table.metrics import BY_NAME
 from gnomon.audit.fairness.table.plan import Plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import bootstrap, fisher_exact, multivariate_hypergeom
+from scipy.stats import bootstrap, chi2, fisher_exact, multivariate_hypergeom, ncx2
 from statsmodels.stats.multitest import multipletests
 
 
@@ -187,8 +187,83 @@ def test_the_expected_gap_is_the_mean_of_simulated_gaps(sizes, rate):
 def test_the_debiased_spread_is_right_on_average():
     rng = np.random.default_rng(0)
     true, n = np.array([0.2, 0.3, 0.35, 0.5]), np.array([20.0, 40, 60, 30])
-    found = [chance.spread(rng.binomial(n.astype(int), true) / n, n) for _ in range(20_000)]
+    found = [spread.spread(rng.binomial(n.astype(int), true) / n, n) for _ in range(20_000)]
     assert np.mean(found) == pytest.approx(true.var(ddof=1), rel=0.03)
+
+
+@pytest.mark.parametrize(("groups", "signal"), [(2, 3.0), (4, 0.0), (6, 2.0)])
+def test_of_groups_equally_sure_the_spread_seen_is_noncentral_chi_square(groups, signal):
+    seen = spread.Seen(5 * np.linspace(0, 1, groups) ** 2, np.full(groups, 0.25))
+    truth = seen.truth(np.log(np.sqrt(signal / seen.size))) if signal else spread.Truth(0.0, np.zeros(4))
+    for size in (0.1, 1.0, 4.0):
+        assert seen.below(size, truth) == pytest.approx(ncx2.cdf(size / 0.25, groups - 1, signal / 0.25), abs=1e-6)
+
+
+def test_of_groups_unlike_in_rows_the_spread_seen_is_that_of_a_simulation():
+    rng, variance = np.random.default_rng(0), np.array([2.0, 1.0, 0.5, 0.25])
+    seen, none = spread.Seen(np.array([0.0, 1, 5, 2]), variance), spread.Truth(0.0, np.zeros(4))
+    drawn = (rng.normal(size=(100_000, 4)) * np.sqrt(variance)).var(1) * 4
+    for size in (1.0, 3.0, 8.0, 12.0):
+        assert seen.below(size, none) == pytest.approx((drawn <= size).mean(), abs=0.02)
+
+
+def test_the_spread_is_above_0_where_a_test_finds_groups_unlike_and_never_certainly_0():
+    rng, n = np.random.default_rng(0), np.full(4, 200.0)
+    for _ in range(100):
+        rate = rng.binomial(200, 0.4, 4) / 200
+        inside = (rate * n + 0.5) / (n + 1)
+        variance = inside * (1 - inside) / n
+        low, high = spread.ends(rate, np.full(4, variance.mean()), 0.95)
+        p = chi2.sf(rate.var() * 4 / variance.mean(), 3)
+        assert (low > 0) == (p < 0.05)
+        assert high > 0.01
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.03, 0.12])
+@pytest.mark.parametrize("sizes", [(150, 150), (100, 400, 2000), (200,) * 6])
+def test_the_interval_of_the_debiased_spread_holds_the_true_one(tau, sizes):
+    rng, n = np.random.default_rng(1), np.array(sizes, float)
+    place = np.arange(len(n)) % 3 + np.linspace(0, 1, len(n))
+    true = 0.4 + tau * (place - place.mean()) / place.std(ddof=1)
+    held = 0
+    for _ in range(300):
+        rate = rng.binomial(sizes, true) / n
+        inside = (rate * n + 0.5) / (n + 1)
+        low, high = spread.ends(rate, inside * (1 - inside) / n, 0.95)
+        held += low - 1e-9 <= tau <= high + 1e-9
+    assert 0.91 <= held / 300 <= 0.99
+
+
+@given(st.lists(st.tuples(st.floats(-1e4, 1e4), st.floats(1e-9, 1e6)), min_size=2, max_size=9))
+@settings(max_examples=30)
+def test_a_spread_has_two_ends_whatever_the_numbers(rows):
+    values, variance = map(np.array, zip(*rows, strict=True))
+    low, high = spread.ends(values, variance, 0.9)
+    assert 0 <= low <= high < np.inf
+    assert spread.ends(10 * values, 100 * variance, 0.9) == pytest.approx((10 * low, 10 * high), rel=1e-5, abs=1e-9)
+
+
+@pytest.mark.parametrize("x", [(0, 2, 2), (0, 0, 0), (20, 20, 20), (0, 20, 20), (3, 3, 0)])
+def test_groups_that_tie_have_a_spread_with_two_ends(x):
+    inside = (np.array(x) + 0.5) / 21
+    low, high = spread.ends(np.array(x) / 20, inside * (1 - inside) / 20, 0.95)
+    assert 0 <= low < high < np.inf
+
+
+def test_draws_of_clusters_take_out_what_moves_groups_together():
+    truth, decided, group, rng = people(1_200, 3)
+    household = rng.integers(0, 300, 1_200)
+    decided = np.where(rng.random(1_200) < 0.8, household % 2, decided)
+    context = Counts.from_arrays(truth, decided, {"g": group}, clusters=household).context(replicates=500)
+    widths = []
+    for replicates in (0, 500):
+        plan = replace(context.plan, replicates=replicates)
+        found = gaps.measures(context.groupings[0], plan)
+        m = next(m for m in found if (m.metric, m.statistic) == ("selection_rate", "debiased_spread"))
+        widths.append((m.value, m.high - m.low))
+    (value, wide), (same, narrow) = widths
+    assert value == same
+    assert narrow < wide  # households hold rows of all groups, so groups rise and fall together
 
 
 @given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=12))

@@ -4,6 +4,11 @@ Every pair gets a score interval (Newcombe's, Koopman's) at one common critical 
 counts. Where every group has enough successes and failures, it is the quantile of the largest standardised deviation
 |t| over all pairs in the joint draws [hothorn2008]: smaller, for pairs that share a group move together. The bands are
 no normal ones around the estimates: those cover 90 to 94 % at ten successes a group, and these 93 to 98 %.
+
+They hold at their level where all groups are alike, where every pair could be the one that errs. Of a gap that is truly
+there only the few pairs at its ends can, so more is covered than was asked for: 97 to 99 % for 95 %. The far end could
+be taken from the pairs' own intervals and would still hold for the gap alone; but then the band would not hold for the
+other pairs, and would be the extreme pair's own, which this is meant not to be.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How much of a gap chance alone would show, and how much groups truly differ. Loads no torch."""
+"""How much of a gap chance alone would show, beside how far groups truly differ. Loads no torch."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import bdtr, chndtr, ndtr
+from scipy.special import bdtr, ndtr
 
 from ...intervals import Floats, wilson
 from ...measure import Measure, undefined
@@ -18,6 +17,7 @@ from ..table.groups import Groups
 from ..table.metrics import Metric
 from ..table.plan import Plan
 from ..table.shares import Shares
+from . import spread
 from .bands import Resampled
 
 EXACT = 4_000  # values that the groups' rates can take together, up to which the expected gap is exact
@@ -35,7 +35,7 @@ def measures(
         "where": groups.gap,
         "n": share.behind,
     }
-    for statistic, of in (("expected_by_chance", _by_chance), ("debiased_spread", _debiased)):
+    for statistic, of in (("expected_by_chance", _by_chance), ("debiased_spread", spread.of_shares)):
         own = common | {"statistic": statistic, "level": plan.level(metric.name, statistic, groups.gap)}
         if len(place) < 2:
             why = Message("one_level", {"attribute": groups.name, "of": metric.of})
@@ -107,67 +107,3 @@ def _functions(points: Floats, sizes: Floats, rate: float, *, exact: bool) -> Fl
     z = np.clip((points[:, None] - rate) * (sizes[~rare] / np.sqrt(usual)), -8, 8)
     function[:, ~rare] = ndtr(z - (1 - 2 * rate) / np.sqrt(usual) * (z * z - 1) / 6)
     return np.clip(function, 0, 1)
-
-
-def _debiased(share: Shares, place: NDArray[np.intp], drawn: Resampled | None, common: dict[str, Any]) -> Measure:
-    rate, n = share.value[place], share.effective[place]
-    if n.min() < 2:
-        return undefined(Message("too_few_rows", {"n": int(n.min()), "needed": 2}), **common)
-    variance = spread(rate, n)
-    value = float(np.sqrt(max(0.0, variance)))
-    details = {"variance": variance, "observed": float(rate.std(ddof=1))}
-    method = "variance less its expectation from sampling"
-    if drawn is None:
-        low, high = _spread_ends(rate, n, common["level"])
-        method += ", noncentral chi-square"
-    else:
-        # a draw varies around the groups' rates as these do around the truth: their variance is taken off twice
-        each = drawn.draws.var(1, ddof=1, dtype=np.float64) - 2 * _sampling(drawn.draws, n)
-        low, high = np.sqrt(np.maximum(np.quantile(each, [(1 - common["level"]) / 2, (1 + common["level"]) / 2]), 0))
-        method += ", bootstrap corrected twice"
-    ends = {"low": min(float(low), value), "high": max(float(high), value)}
-    return Measure(value=value, **ends, method=method, details=details, **common)
-
-
-def _spread_ends(rate: Floats, n: Floats, level: float) -> tuple[float, float]:
-    """The same of rates, whose variance is told from rates kept off 0 and 1 by half a row."""
-    inside = (rate * n + 0.5) / (n + 1)
-    return spread_ends(float(rate.var(ddof=1)), float((inside * (1 - inside) / n).mean()), len(rate), level)
-
-
-def spread_ends(variance: float, unit: float, groups: int, level: float) -> tuple[float, float]:
-    """The standard deviations between groups at which what was seen is just not surprising.
-
-    (G − 1) S² / v is noncentral chi-square about (G − 1) τ² / v [lum2022].
-
-    Args:
-        variance: S², between the groups' numbers as seen.
-        unit: v, above 0: the mean variance of one group's number.
-    """
-    free = groups - 1
-    seen = free * variance / unit
-    low, high = (_noncentrality(seen, free, share) for share in ((1 + level) / 2, (1 - level) / 2))
-    return float(np.sqrt(low * unit / free)), float(np.sqrt(high * unit / free))
-
-
-def _noncentrality(seen: float, free: int, share: float) -> float:
-    """The noncentrality at which `share` of the distribution lies below what was seen; 0 where none is so small."""
-    if chndtr(seen, free, 0.0) <= share:
-        return 0.0
-    most = 4 * seen + 100.0
-    root: Any = brentq(lambda centre: chndtr(seen, free, centre) - share, 0.0, most)
-    return float(root)
-
-
-def spread(rate: Floats, n: Floats) -> float:
-    """The variance of the groups' true rates, S²(r) − mean r (1 − r) / (n − 1) [lum2022]: no bias; may be negative.
-
-    >>> round(spread(np.array([0.2, 0.4]), np.array([11.0, 11.0])), 6)
-    0.0
-    """
-    return float(rate.var(ddof=1) - _sampling(rate, n))
-
-
-def _sampling(rate: Any, n: Floats) -> Any:
-    """What sampling alone adds to the variance between groups, [...] of rates [..., groups]."""
-    return (rate * (1 - rate) / (n - 1)).mean(-1, dtype=np.float64)

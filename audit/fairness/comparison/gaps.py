@@ -21,7 +21,7 @@ from ...intervals import Floats
 from ...measure import Measure, undefined
 from ...messages import Message
 from ..table.groups import Groups
-from ..table.headlines import levels
+from ..table.headlines import levels, listed
 from ..table.metrics import Metric, Table
 from ..table.plan import Plan
 from ..table.shares import Shares, known, measured, parts, values
@@ -31,7 +31,6 @@ from .pairs import Compared, compared
 from .resampling import of_cells
 
 T = TypeVar("T")
-MOST_IMPACTS = 1_000  # groups beyond which impact ratios are told for selections alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +138,7 @@ class _Across:
         yield self.gap("difference")
         yield self.gap("ratio")
         if self.metric.is_share:
-            if self.metric.name == "selection_rate" or len(self.groups) <= MOST_IMPACTS:
+            if listed(self.groups, [self.metric], "impact_ratio", self.plan):
                 yield from self.impacts()
             yield from chance.measures(self.groups, self.metric, self.found[0], self.place, self.drawn, self.plan)
 

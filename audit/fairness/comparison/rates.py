@@ -12,15 +12,18 @@ from ...intervals import Floats
 from ...measure import Measure, undefined
 from ...messages import Message
 from ..table.groups import Groups
-from ..table.headlines import levels
+from ..table.headlines import levels, listed
 from ..table.metrics import Metric
 from ..table.plan import Plan
 from ..table.shares import Shares, intervals, known, measured, parts, values
 
 
 def measures(groups: Groups, plan: Plan) -> Iterator[Measure]:
-    """The metrics of each group, group by group; of a group too small or without a denominator, why there is none."""
-    columns = [list(_column(groups, metric, plan)) for metric in measured(groups)]
+    """The metrics of each group, group by group; of a group too small or without a denominator, why there is none.
+
+    Of very many groups those alone that are `headlines.listed`.
+    """
+    columns = [list(_column(groups, metric, plan)) for metric in listed(groups, measured(groups), "value", plan)]
     for each in zip(*columns, strict=True):
         yield from each
 

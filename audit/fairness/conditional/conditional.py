@@ -22,7 +22,7 @@ from ..comparison import rates
 from ..comparison.gaps import of_metric
 from ..table.context import Context
 from ..table.groups import View, group
-from ..table.metrics import BY_NAME, Metric
+from ..table.metrics import BY_NAME, Metric, total
 from ..table.shares import measured
 from .mantel_haenszel import breslow_day, cochran_mantel_haenszel, differences, ratios, sums
 from .strata import Strata, controls, levels, strata, view_of
@@ -124,11 +124,12 @@ def pairs(parted: Strata, metric: Metric) -> Pairs:
 
 def measures(parted: Strata, metric: Metric, context: Context) -> Iterator[Measure]:
     """One metric's adjusted difference and ratio across the groups, the test of no gap, and that of one gap for all."""
+    parted = parted.large(total(parted.whole.rows, metric.bottom), context.plan.minimum)
     found = pairs(parted, metric)
     yield _gap("conditional_difference", parted, metric, found, context)
     yield _gap("conditional_ratio", parted, metric, found, context)
     yield _test("conditional_p_value", parted, metric, found, context)
-    if len(parted.whole) == 2:
+    if 2 in (len(parted.whole), len(parted.whole) + len(parted.few)):
         yield _test("heterogeneity_p_value", parted, metric, found, context)
 
 
@@ -152,7 +153,7 @@ def _details(parted: Strata, found: Pairs, context: Context) -> dict[str, Any]:
         "controls": controls(context),
         "strata": int(((found.n > 0).sum(1) > 1).sum()),
         "levels": len(compared),
-        "undefined": [name for place, name in enumerate(labels) if place not in compared],
+        "undefined": [*(name for place, name in enumerate(labels) if place not in compared), *parted.few],
     }
 
 
@@ -160,7 +161,8 @@ def _gap(statistic: str, parted: Strata, metric: Metric, found: Pairs, context: 
     common = _common(statistic, parted, metric, context)
     details = _details(parted, found, context)
     if not len(found.first):
-        return undefined(Message("no_shared_stratum", {"controls": controls(context)}), **common, details=details)
+        why = _alone(parted, metric) or Message("no_shared_stratum", {"controls": controls(context)})
+        return undefined(why, **common, details=details)
     pooled = sums(found.x, found.n, found.first, found.second)
     level = common["level"] ** (1 / len(found.first))
     ratio = statistic == "conditional_ratio"
@@ -173,6 +175,12 @@ def _gap(statistic: str, parted: Strata, metric: Metric, found: Pairs, context: 
     method = "mantel-haenszel, " + ("greenland-robins" if ratio else "sato")
     method += "-sidak" if len(found.first) > 1 else ""
     return Measure(value=value, low=low, high=high, method=method, details=details, **common)
+
+
+def _alone(parted: Strata, metric: Metric) -> Message | None:
+    """Why nothing is compared where all groups but one have too few rows."""
+    alone = parted.few and len(parted.whole) < 2
+    return Message("one_level", {"attribute": parted.whole.name, "of": metric.of}) if alone else None
 
 
 def _largest(value: Floats, low: Floats, high: Floats) -> tuple[int, float, float | None, float | None]:
@@ -204,8 +212,11 @@ def _smallest(value: Floats, low: Floats, high: Floats) -> tuple[int, float, flo
 def _test(statistic: str, parted: Strata, metric: Metric, found: Pairs, context: Context) -> Measure:
     common = _common(statistic, parted, metric, context)
     alike = statistic == "conditional_p_value"
-    result = (cochran_mantel_haenszel if alike else breslow_day)(found.x, found.n)
     details: dict[str, Any] = {"exact": True, "controls": controls(context)}
+    why = _alone(parted, metric)
+    if why is not None:
+        return undefined(why, **common, details=details)
+    result = (cochran_mantel_haenszel if alike else breslow_day)(found.x, found.n)
     if result is None:
         return undefined(Message("no_test_within_strata", {"controls": controls(context)}), **common, details=details)
     details |= {"chi_square": result[0], "degrees_of_freedom": result[1]}

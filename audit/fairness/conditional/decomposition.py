@@ -25,10 +25,11 @@ from ...messages import Message
 from ..comparison.gaps import of_metric
 from ..comparison.resampling import Estimate, of_cells
 from ..table.context import Context
-from ..table.groups import CELLS, Groups
+from ..table.groups import Groups
 from ..table.metrics import BY_NAME, FN, FP, TN, TP, total
 from ..table.plan import Plan
 from ..table.shares import parts, values
+from .strata import only
 
 METRIC = "false_positive_rate"
 TAIL = 5  # resamples that must lie beyond each end of an interval
@@ -132,31 +133,6 @@ def _common(component: str, groups: Groups, pair: Groups, context: Context) -> d
         "level": context.plan.level(METRIC, "due_to", where),
         "n": int(pair.rows[:, :2].sum()),
     }
-
-
-def only(groups: Groups, places: tuple[int, ...]) -> Groups:
-    """Some of the groups, in that order."""
-    cell, rows, weight, cluster = groups.entries
-    where = np.full(len(groups), -1)
-    where[list(places)] = np.arange(len(places))
-    group = where[cell // CELLS]
-    kept = group >= 0
-    entries = (
-        (group * CELLS + cell % CELLS)[kept],
-        rows[kept],
-        None if weight is None else weight[kept],
-        None if cluster is None else cluster[kept],
-    )
-    index = np.array(places)
-    return replace(
-        groups,
-        labels=tuple(groups.labels[k] for k in places),
-        places=tuple(groups.places[k] for k in places),
-        rows=groups.rows[index],
-        sums=groups.sums[index],
-        squares=groups.squares[index],
-        entries=entries,
-    )
 
 
 def _missing(pair: Groups) -> Message | None:

@@ -71,7 +71,7 @@ def _measures(whole: Groups, context: Context) -> Iterator[Measure]:
     parted = strata(context, whole) if context.axes.controls else alone
     if parted is None:  # so many strata that they are left out, as the adjusted gaps say
         return
-    yield _mean(parted, context)
+    yield _mean(parted.large(whole.rows.sum((1, 2)), context.plan.minimum), context)
     if len(whole.attributes) == 1:
         yield from _each(ONE, alone, context)
         if context.axes.controls:
@@ -84,7 +84,7 @@ def _mean(parted: Strata, context: Context) -> Measure:
     common: dict[str, Any] = {"analysis": "fairness", "metric": NAME, "where": groups.gap, "level": level}
     common["n"] = int(cells.rows.sum())
     absent = [name for name, rows in zip(groups.labels, groups.sums.sum((1, 2)), strict=True) if not rows > 0]
-    details = {"undefined": absent, "strata": parted.count}
+    details = {"undefined": [*absent, *parted.few], "strata": parted.count}
     if len(groups) - len(absent) < 2:
         return undefined(Message("one_level", {"attribute": groups.name, "of": "rows"}), **common, details=details)
 
@@ -141,6 +141,9 @@ def _each(name: str, parted: Strata, context: Context) -> Iterator[Measure]:
         common["n"] = int(groups.rows[k].sum())
         if not groups.sums[k].sum() > 0:
             yield undefined(Message("empty_denominator", {"of": "rows"}), **common)
+        elif common["n"] < context.plan.minimum:
+            few = {"count": common["n"], "of": "rows", "minimum": context.plan.minimum}
+            yield undefined(Message("below_minimum", few), **common)
         elif np.isnan(value[k]):
             yield undefined(Message("all_decided_alike"), **common)
         else:

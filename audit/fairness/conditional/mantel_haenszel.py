@@ -87,7 +87,7 @@ def differences(found: Sums, level: float) -> tuple[Floats, Floats, Floats]:
 
     Σ w (pᵢ − pⱼ) / Σ w with w = nᵢnⱼ/N [mantel1959], which holds for few rows in many strata and for many in few; its
     variance (d ΣP + ΣQ) / (Σ w)² is that of [sato1989]. Where successes are few Newcombe's interval takes its place,
-    over strata as in [yan2010].
+    over strata as in [yan2010], made as wide as Sato's would be of all rows twice.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         p, q = found.shares
@@ -95,7 +95,8 @@ def differences(found: Sums, level: float) -> tuple[Floats, Floats, Floats]:
         half = quantile(level) * np.sqrt(np.maximum(value * found.sato_p + found.sato_q, 0)) / found.weight
         low, high = np.maximum(value - half, -1), np.minimum(value + half, 1)
     few = found.few()
-    low[few], high[few] = newcombe(*_scored(found, few), level)
+    near = value + np.array([[-1.0], [1.0]]) * half / np.sqrt(2)
+    low[few], high[few] = _no_narrower(newcombe(*_scored(found, few), level), np.clip(near[:, few], -1, 1))
     return value, low, high
 
 
@@ -103,15 +104,26 @@ def ratios(found: Sums, level: float) -> tuple[Floats, Floats, Floats]:
     """Pooled ratio pᵢ / pⱼ of each pair and its interval; infinite above where the data do not rule that out.
 
     Σ xᵢnⱼ/N / Σ xⱼnᵢ/N [mantel1959], the variance of its logarithm that of [greenland1985]. Where successes are few
-    Koopman's interval takes its place, at the rows that each pooled share is worth.
+    Koopman's interval takes its place, at the rows that each pooled share is worth, made as wide as the other would be
+    of all rows twice.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         value = found.first / found.second
         half = quantile(level) * np.sqrt(np.maximum(found.robins, 0) / (found.first * found.second))
         low, high = value * np.exp(-half), value * np.exp(half)
+        near = value * np.exp(np.array([[-1.0], [1.0]]) * half / np.sqrt(2))
     few = found.few()
-    low[few], high[few] = koopman(*_scored(found, few), level)
+    low[few], high[few] = _no_narrower(koopman(*_scored(found, few), level), near[:, few])
     return value, low, high
+
+
+def _no_narrower(ends: tuple[Floats, Floats], twice: Floats) -> tuple[Floats, Floats]:
+    """Score intervals that also hold what the usual interval would be of all rows twice [2, pairs]; NaN counts not.
+
+    Where strata contradict each other their pooled shares say more than the strata do. Twice the rows may be enough for
+    the usual interval, and must not widen what is known.
+    """
+    return np.fmin(ends[0], twice[0]), np.fmax(ends[1], twice[1])
 
 
 def _scored(found: Sums, few: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats, Floats]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ....models.inference import Inputs
 
 ARROW = " → "  # from one level to another, as a component's name
+ROUNDING = {"float32": 1e-5, "float16": 1e-2, "bfloat16": 5e-2}  # of the largest score: a few units in its last place
 MOST = 12  # levels of an attribute that are swapped, the most frequent first: pairs grow with their square
 
 
@@ -151,7 +152,12 @@ class _Swap:
                 tries[rows] += 1
         tried = tries > 0
         overall = self._overall(flipped[tried], moved[tried] / tries[tried], levels)
-        return Section((*overall, *measures), findings=tuple(_finding(overall)))
+        return Section((*overall, *measures), findings=tuple(_finding(overall, self._rounding(before))))
+
+    def _rounding(self, before: Scores) -> float:
+        """How far scores may move because the same row is computed in another batch."""
+        largest = 0.0 if before.values is None else float(np.abs(before.values).max(initial=0.0))
+        return ROUNDING[self.runtime.precision] * largest
 
     def _overall(self, flipped: NDArray[np.bool_], moved: Floats, levels: Levels) -> list[Measure]:
         """Over all levels: the share of rows that some swap flips, and how far a swap moves the score either way."""
@@ -275,9 +281,12 @@ def _unit(subject: Subject) -> str:
     return subject.task.unit if isinstance(subject.task, Regression) else "1"
 
 
-def _finding(overall: Sequence[Measure]) -> Iterator[Finding]:
-    for place, m in enumerate(overall):
-        if m.metric == "flip_rate" and m.value:
-            who = m.where["attribute"]
-            parameters = {"where": m.where, "value": m.value, "low": m.low, "high": m.high, "level": m.level, "n": m.n}
-            yield Finding(f"fairness.flips[attribute={who}]", "flips", parameters, severity="medium", evidence=(place,))
+def _finding(overall: Sequence[Measure], rounding: float) -> Iterator[Finding]:
+    """What a swap changes: decisions; where nothing is decided, predictions by more than rounding does."""
+    m = overall[0]
+    if m.value is None or m.value <= (0 if m.metric == "flip_rate" else rounding):
+        return
+    who = m.where["attribute"]
+    parameters = {"metric": m.metric, "where": m.where, "value": m.value, "low": m.low, "high": m.high}
+    parameters |= {"level": m.level, "n": m.n, "unit": m.unit}
+    yield Finding(f"fairness.flips[attribute={who}]", "flips", parameters, severity="medium", evidence=(0,))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....models.batch import BATCH_ROWS, UNKNOWN
+from ....models.design import Design
 from ....models.errors import SubjectError
 from ....models.labels import to_numpy
 from ....models.predictions import PredictionData
@@ -116,9 +117,8 @@ def reduce(
         chance += share * np.asarray(one.predict(held.features), float).reshape(-1)
     decisions = drawn(np.clip(chance, 0, 1), held.names, seed)
     origin = f"{subject.data.origin}; decided anew by {method}" + ("" if method == "none" else f" for {constraint}")
-    data = PredictionData(
-        held.truth, held.groups, None, decisions, subject.people, "test", origin, clusters=held.clusters
-    )
+    design = Design(clusters=held.clusters)
+    data = PredictionData(held.truth, held.groups, None, decisions, subject.people, "test", origin, design)
     name = subject.name if method == "none" else f"{subject.name}, {method.replace('_', ' ')}"
     return Subject(name=name, data=data, task=subject.task, output="probability", card=subject.card)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....models.spec import Attribute
+from ....models.windows import left_out
 from ...analysis import Section, joined
 from ...findings import Finding
 from ...measure import Measure, Where, undefined
@@ -47,7 +48,10 @@ def _by_window(context: Context) -> Iterator[Measure]:
             own = _headline(context, view)
             if own is None:
                 continue
-            yield from rates.measures(_everyone_in(context, own, stratum), context.plan)
+            inside = _everyone_in(context, own, stratum)
+            yield from rates.measures(inside, context.plan)
+            if not inside.rows.any():  # that is said once, and not of every group
+                continue
             for axis, attribute in enumerate(context.axes.people):
                 if len(attribute.levels) <= LEVELS:
                     groups = group(context.table, context.axes.people, (axis,), own, stratum)
@@ -207,7 +211,7 @@ def _finding(
     pair = [attribute.levels[int(np.nanargmin(rate))], attribute.levels[int(np.nanargmax(rate))]]
     parameters = {"where": where, "metric": metric.name, "e_value": measure.value, "level": measure.level}
     parameters |= {"rejected_in": told["rejected_in"], "p_value": told["p_value"], "n": measure.n, "pair": pair}
-    parameters |= {"threshold": told["threshold"], "windows": len(counted[0])}
+    parameters |= {"threshold": told["threshold"], "windows": int((counted[1].sum(1) > 0).sum())}
     place = ", ".join(f"{key}={value}" for key, value in sorted(where.items()))
     severity = "medium" if told["rejected_in"] is not None and metric.name == HEADLINE[0] else "low"
     name = f"fairness.over_time[{metric.name}, {place}]"
@@ -222,6 +226,11 @@ def _limits(context: Context) -> tuple[Message, ...]:
     found: list[Message] = []
     if by_window[-1]:
         found.append(Message("unknown_window", {"count": int(by_window[-1]), "n": int(by_window.sum())}))
+    empty, between = int((by_window[:-1] == 0).sum()), left_out(window.levels)
+    if empty or between:
+        ends = {"first": window.levels[0], "last": window.levels[-1]}
+        told = {"count": empty + between, "windows": len(window.levels) + between, **ends}
+        found.append(Message("windows_without_rows", told))
     if len(window.levels) > WINDOWS:
         found.append(Message("windows_left_out", {"windows": len(window.levels), "shown": WINDOWS}))
     for attribute in context.axes.people:

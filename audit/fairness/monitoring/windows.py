@@ -45,7 +45,7 @@ def over_time(
     whole = replace(axes, window=Attribute(WINDOW, tuple(counts)))
     tables = [_in_window(part, whole, place) for place, part in enumerate(counts.values())]
     table = reduce(state.Counts.merge, tables)
-    return section(Context(whole, table, Plan(Levels(level), replicates, seed, **plan)))
+    return section(Context(whole, table, Plan(replicates, seed, **plan, levels=Levels(level))))
 
 
 def _in_window(part: Counts, axes: Axes, place: int) -> state.Counts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,10 @@ from ...findings import Finding
 from ...messages import Message
 from ...state import Columns
 from ..largest import largest_gaps
+from ..table.headlines import MANY, not_listed
 from ..table.plan import Plan
 from . import ranking, regression
+from .members import groupings
 
 HEADLINES = ("mean_error", "mean_prediction", "exposure")  # without labels a regression has no errors
 
@@ -37,7 +40,20 @@ def conclude(subject: Subject, rows: Columns, plan: Plan) -> Section:
         case _:
             raise TypeError(f"{type(subject.task).__name__} is no task of numbers")
     found = replace(found, findings=(*found.findings, *_largest(found)))
-    return joined([found, Section(limitations=tuple(_limitations(subject, rows, plan)))])
+    said = (*_limitations(subject, rows, plan), *_not_listed(subject, rows, plan, found))
+    return joined([found, Section(limitations=said)])
+
+
+def _not_listed(subject: Subject, rows: Columns, plan: Plan, found: Section) -> Iterator[Message]:
+    """That of combinations which make very many groups not every number of each is listed."""
+    numbers, columns = rows.sorted()
+    if plan.complete or not len(numbers) or prod(len(attribute.levels) for attribute in subject.people) <= MANY:
+        return
+    for groups in groupings(subject.people, columns["groups"], plan.depth):
+        if len(groups) > MANY:
+            keys = groups.places[0].keys()
+            told = dict.fromkeys(m.metric for m in found.measures if m.statistic == "value" and m.where.keys() == keys)
+            yield not_listed(groups.name, len(groups), list(told))
 
 
 def _largest(found: Section) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations, product
 from math import prod
 
@@ -25,12 +25,15 @@ class Members:
         name: "sex", or "race × sex": what a gap across these groups is known by.
         labels: the name of each group; places: its `where`.
         code: [n] the group of each row; −1 where a level is not known.
+        axes: which attributes; levels: [groups, attributes] the code of each group's level.
     """
 
     name: str
     labels: tuple[str, ...]
     places: tuple[Where, ...]
     code: NDArray[np.int64]
+    axes: tuple[int, ...] = ()
+    levels: NDArray[np.int64] = field(default_factory=lambda: np.zeros((1, 0), np.int64))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -54,7 +57,7 @@ def groupings(people: Sequence[Attribute], groups: NDArray[np.int64], depth: int
     """
     for size in range(1, min(depth, len(people)) + 1):
         for axes in combinations(range(len(people)), size):
-            yield _combined([people[axis] for axis in axes], groups[:, list(axes)])
+            yield _combined(people, axes, groups[:, list(axes)])
 
 
 def unknown(people: Sequence[Attribute], groups: NDArray[np.int64]) -> Iterator[Members]:
@@ -66,7 +69,8 @@ def unknown(people: Sequence[Attribute], groups: NDArray[np.int64]) -> Iterator[
             yield Members("", (UNKNOWN_LEVEL,), (place,), np.where(lost, 0, -1))
 
 
-def _combined(attributes: Sequence[Attribute], codes: NDArray[np.int64]) -> Members:
+def _combined(people: Sequence[Attribute], axes: tuple[int, ...], codes: NDArray[np.int64]) -> Members:
+    attributes = [people[axis] for axis in axes]
     shape = tuple(len(attribute.levels) for attribute in attributes)
     known = np.asarray((codes >= 0).all(1))
     flat = np.asarray(np.ravel_multi_index(tuple(np.where(known[:, None], codes, 0).T), shape), np.int64)
@@ -83,4 +87,6 @@ def _combined(attributes: Sequence[Attribute], codes: NDArray[np.int64]) -> Memb
         tuple(SEPARATOR.join(levels) for levels in named),
         tuple(dict(zip(keys, levels, strict=True)) for levels in named),
         code.astype(np.int64),
+        axes,
+        np.array(picked, np.int64).reshape(len(named), len(axes)),
     )

@@ -10,12 +10,12 @@ import numpy as np
 
 from ...measure import Measure, Where, undefined
 from ...messages import Message
+from ..table.headlines import MANY
 from ..table.plan import Plan
 from . import spreads
 from .estimates import Between, Estimates, difference, ratio
 from .members import Members
 
-MANY = 1_000  # groups from which on only the headlines get more than their gap: nobody reads millions of numbers
 FEWEST = 3  # groups that a common mean and its spread can be told from
 
 
@@ -44,7 +44,7 @@ class Quantity:
 
 def values(quantity: Quantity, members: Members, e: Estimates, plan: Plan) -> Iterator[Measure]:
     """The number of every group with its interval, or why there is none; of very many groups headlines alone."""
-    if len(members) > MANY and not quantity.headline:
+    if _many(members, plan) and not (quantity.headline or plan.wants(quantity.name, "value", members.places)):
         return
     levels = [plan.level(quantity.name, "value", place) for place in members.places]
     asked = {level: e.ends(level) for level in set(levels)}
@@ -58,13 +58,18 @@ def values(quantity: Quantity, members: Members, e: Estimates, plan: Plan) -> It
         yield _measure(common, float(e.value[k]), low, high, _effective(e, k))
 
 
+def _many(members: Members, plan: Plan) -> bool:
+    """Whether the groups are too many for all that can be told of each to be listed."""
+    return len(members) > MANY and not plan.complete
+
+
 def gaps(quantity: Quantity, members: Members, e: Estimates, plan: Plan) -> Iterator[Measure]:
     """Difference and ratio across the groups that have enough rows, and what they are worth."""
     e = replace(e, value=np.where(e.n < plan.minimum, np.nan, e.value))
     yield from _gap(quantity, members, e, plan, "difference")
     if quantity.positive:
         yield from _gap(quantity, members, e, plan, "ratio")
-    if len(e.place) < 2 or (len(members) > MANY and not quantity.headline):
+    if len(e.place) < 2 or (_many(members, plan) and not quantity.headline):
         return
     if not quantity.deep or e.joined:
         return
@@ -136,6 +141,7 @@ def _by_group(quantity: Quantity, members: Members, e: Estimates, plan: Plan) ->
             common = _common(quantity, members.places[k], "minimum_detectable", levels[k], int(e.n[k]))
             details = {"exact": True, "power": spreads.POWER}
             yield Measure(value=size, details=details, **{**common, "method": "normal-approximation"})
+    yield from _few(quantity, members, e, plan, "minimum_detectable")
 
 
 def _pooled(quantity: Quantity, members: Members, e: Estimates, plan: Plan) -> Iterator[Measure]:
@@ -146,6 +152,16 @@ def _pooled(quantity: Quantity, members: Members, e: Estimates, plan: Plan) -> I
         if np.isfinite(value):
             common = _common(quantity, members.places[k], "pooled", levels[k], int(e.n[k]), "hierarchical normal")
             yield _measure(common, value, low, high, {"raw": float(e.value[k])})
+    yield from _few(quantity, members, e, plan, "pooled")
+
+
+def _few(quantity: Quantity, members: Members, e: Estimates, plan: Plan, statistic: str) -> Iterator[Measure]:
+    """Why a statistic is not told of the groups that have fewer rows than the minimum."""
+    for k in np.flatnonzero((e.n > 0) & (e.n < plan.minimum)).tolist():
+        place, why = members.places[k], _too_few(quantity, int(e.n[k]), plan.minimum)
+        if why is not None:
+            level = plan.level(quantity.name, statistic, place)
+            yield undefined(why, **_common(quantity, place, statistic, level, int(e.n[k])))
 
 
 def _about(

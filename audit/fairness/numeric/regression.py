@@ -16,11 +16,13 @@ from ...measure import Measure
 from ...messages import Message
 from ...state import Columns
 from ..table.plan import Plan
+from . import bounds
 from . import members as groups_of
+from .bounds import Amounts
 from .estimates import Estimates, student
 from .members import Members
 from .quantiles import Ordered, quantile
-from .quantities import Quantity, gaps, values
+from .quantities import MANY, Quantity, gaps, values
 from .sample import Sample
 
 ROWS, LABELLED = "rows", "rows with a label"
@@ -72,9 +74,35 @@ def _measures(people: Sequence[Attribute], columns: dict[str, Any], plan: Plan, 
             e = measured(_facts(columns, members, quantity))
             yield from values(quantity, members, e, plan)
             yield from gaps(quantity, members, e, plan)
+            if (members.code < 0).any() and (len(members) <= MANY or quantity.headline):
+                yield from bounds.measures(quantity, members, _amounts(columns, members, quantity), plan)
     for members in groups_of.unknown(people, columns["groups"]):
         for quantity, measured in asked:
             yield from values(quantity, members, measured(_facts(columns, members, quantity)), plan)
+
+
+def _amounts(columns: dict[str, Any], members: Members, quantity: Quantity) -> Amounts | None:
+    """What a number of a group is the mean of; None where it is none."""
+    kept = np.ones(len(columns["score"]), bool) if quantity.of == ROWS else ~np.isnan(columns["truth"])
+    prediction, target = columns["score"][kept], columns["truth"][kept]
+    weight = columns["weight"][kept] if "weight" in columns else np.ones(len(prediction))
+    codes, member = columns["groups"][kept][:, list(members.axes)], members.code[kept]
+    match quantity.name:
+        case "mean_prediction":
+            return Amounts(codes, member, prediction, weight)
+        case "mean_target":
+            return Amounts(codes, member, target, weight)
+        case "mean_error" | "calibration_in_the_large":
+            return Amounts(codes, member, prediction - target, weight)
+        case "mean_absolute_error":
+            return Amounts(codes, member, np.abs(prediction - target), weight)
+        case "root_mean_squared_error":
+            return Amounts(codes, member, (prediction - target) ** 2, weight, root=True)
+        case "observed_to_expected" if (prediction > 0).all():
+            # Σ y / Σ ŷ is the mean of y / ŷ weighed by ŷ
+            return Amounts(codes, member, target / prediction, weight * prediction)
+        case _:
+            return None
 
 
 ELSEWHERE = frozenset({"mean_error", "mean_absolute_error", "root_mean_squared_error", "r_squared"})

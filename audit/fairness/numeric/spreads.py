@@ -7,7 +7,7 @@ from scipy.special import digamma, log_ndtr, ndtri, polygamma
 from scipy.stats import f as fisher
 
 from ...intervals import Floats, quantile
-from ..comparison.chance import spread_ends
+from ..comparison.spread import ends, less_common
 from .estimates import Estimates
 from .sample import DENSE
 
@@ -85,10 +85,11 @@ def debiased(e: Estimates) -> float:
 
 def debiased_ends(e: Estimates, level: float) -> tuple[float, float]:
     """The interval of that; NaN where chance moves no group."""
-    by_chance = _by_chance(e)
-    if not by_chance > 0:
+    own = moderated(e)[e.place]
+    known = np.isfinite(own) & (own > 0)
+    if not known.any() or not _by_chance(e) > 0:
         return np.nan, np.nan
-    return spread_ends(float(e.value[e.place].var(ddof=1)), by_chance, len(e.place), level)
+    return ends(e.value[e.place], less_common(np.where(known, own, own[known].mean()), _common(e)), level)
 
 
 def _by_chance(e: Estimates) -> float:
@@ -120,6 +121,9 @@ def pooled(e: Estimates, level: float) -> tuple[Floats, Floats, Floats]:
     """
     value, variance = e.value, moderated(e)
     place = np.flatnonzero(np.isfinite(value) & np.isfinite(variance) & (variance > 0))
+    out = np.full((3, len(value)), np.nan)
+    if len(place) < 2:
+        return out[0], out[1], out[2]
     y, v = value[place], variance[place]
     grid = np.linspace(0, TAUS_REACH * y.std(ddof=1), TAUS)
     weight = 1 / (v + grid[:, None] ** 2)  # [τ, groups]
@@ -132,7 +136,6 @@ def pooled(e: Estimates, level: float) -> tuple[Floats, Floats, Floats]:
     inside = v * (1 - shrink) + shrink**2 * spread[:, None]
     drawn = chance @ mean
     half = quantile(level) * np.sqrt(chance @ (inside + (mean - drawn) ** 2))
-    out = np.full((3, len(value)), np.nan)
     out[:, place] = drawn, drawn - half, drawn + half
     return out[0], out[1], out[2]
 

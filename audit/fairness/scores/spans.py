@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ...intervals import Floats
+from ..comparison.gaps import Gap
 from .estimates import Estimate
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Highest − lowest, its interval, and the places of the two groups."""
-
-    value: float
-    low: float
-    high: float
-    method: str
-    lowest: int
-    highest: int
-    groups: int
-
-
-def span(found: Estimate, level: float, kept: np.ndarray) -> Span:
+def span(found: Estimate, level: float, kept: np.ndarray) -> Gap:
     """The gap over at least two groups [kept], joined by MOVER [zou2008] from each group's interval.
 
     Of two groups it is the pair's own; for AUCs that is DeLong's. Of more, every pair's holds at once [sidak1967].
@@ -46,7 +32,7 @@ def span(found: Estimate, level: float, kept: np.ndarray) -> Span:
     alone = found.methods[lowest] == name and name.startswith("delong")
     method = name if alone else f"mover, {name}"
     width = found.most - found.least
-    return Span(
+    return Gap(
         size,
         max(min(near, size), -width),
         min(max(far, size), width),

@@ -15,10 +15,10 @@ from ...measure import Measure, undefined
 from ...messages import Message
 from ..table.context import Context
 from ..table.groups import Groups
-from ..table.headlines import asked, levels
+from ..table.headlines import levels, shares_listed
 from ..table.metrics import Metric
 from ..table.plan import Plan
-from ..table.shares import Shares, shares
+from ..table.shares import Shares, large, shares
 
 POWER = 0.8  # the chance to notice a disparity that is there; the custom since [cohen1988]
 METHOD = "normal-approximation"
@@ -32,8 +32,8 @@ def section(context: Context) -> Section:
 
 def measures(groups: Groups, plan: Plan) -> Iterator[Measure]:
     """The statistic `minimum_detectable` of every group that has the denominator, metric by metric."""
-    for metric in asked(groups):
-        found = shares(groups, metric.top, metric.bottom)
+    for metric in shares_listed(groups, "minimum_detectable", plan):
+        found = large(shares(groups, metric.top, metric.bottom), plan.minimum)
         yield from _column(groups, metric, found, plan)
 
 
@@ -82,19 +82,23 @@ def rest(found: Shares) -> Floats:
 
 def _column(groups: Groups, metric: Metric, found: Shares, plan: Plan) -> Iterator[Measure]:
     """One metric of every group that has it, in order."""
+    few = (found.n > 0) & (found.n < plan.minimum)
     whole = float(found.whole.sum())
-    if not whole:  # the rates themselves say so, group by group
+    if not whole and not few.any():  # the rates themselves say so, group by group
         return
-    pooled = float(found.part.sum()) / whole
+    pooled = float(found.part.sum()) / whole if whole else 0.0
     others = rest(found)
     asked_at = levels(plan, metric, "minimum_detectable", groups)
     sizes = minimum(found.effective, others, pooled, asked_at)
     common: dict[str, Any] = {"analysis": "fairness", "metric": metric.name, "statistic": "minimum_detectable"}
-    columns = (asked_at, found.n, others, sizes, found.whole > 0)
+    columns = (asked_at, found.n, others, sizes, (found.whole > 0) | few)
     for place, level, n, rest_n, size, some in zip(groups.places, *(each.tolist() for each in columns), strict=True):
         if not some:
             continue
-        why = _undetectable(groups, metric, pooled, rest_n, size, n)
+        if n < plan.minimum:
+            why = Message("below_minimum", {"count": n, "of": metric.of, "minimum": plan.minimum})
+        else:
+            why = _undetectable(groups, metric, pooled, rest_n, size, n)
         if why is not None:
             yield undefined(why, **common, where=place, level=level, method=METHOD, n=n)
             continue

@@ -112,7 +112,7 @@ def search(table: Table, people: Sequence[Any], view: View, plan: Plan) -> tuple
         listed += size
         looked, held = (group(half, people, axes, view) for half in (first, second))
         for metric in (metric for metric in view.metrics if metric.name in METRICS):
-            scores = _scores(looked, held, metric)
+            scores = _scores(looked, held, metric, plan.minimum)
             tried += int(np.isfinite(scores).sum())
             found += [(float(scores[k]), looked, held, metric, int(k)) for k in _worth(scores, metric)]
     found.sort(key=lambda one: (-abs(one[0]), one[3].name, sorted(one[1].places[one[4]].items())))
@@ -132,11 +132,12 @@ def _combinations(people: int) -> Iterator[tuple[int, ...]]:
         yield from combinations(range(people), size)
 
 
-def _scores(looked: Groups, held: Groups, metric: Metric) -> Floats:
-    """[groups] score statistics of the first half; NaN of groups too small in either half."""
+def _scores(looked: Groups, held: Groups, metric: Metric, minimum: int) -> Floats:
+    """[groups] score statistics of the first half; NaN of groups too small in either half, or for the least number."""
     found, other = (shares(groups, metric.top, metric.bottom) for groups in (looked, held))
     x1, m1, x2, m2 = _against(found)
     enough = (m1 >= LEAST) & (m2 >= LEAST) & (other.effective >= LEAST) & (rest(other) >= LEAST)
+    enough &= found.n + other.n >= minimum
     return np.where(enough, score(x1, m1, x2, m2), np.nan)
 
 

@@ -104,6 +104,7 @@ def resampled(design: Design, fitted: Fit, rates: Floats, m: Floats, draws: int,
 def interaction(design: Design, rates: Floats, m: Floats, draws: int, rng: np.random.Generator) -> float | None:
     """The p-value of Pearson's chi-square of the additive model, by tables drawn from it: (b+1)/(B+1).
 
+    Additive in the rates: effects that add up in log odds are rejected too, with rows enough.
     None where the attributes' own effects leave nothing over to test.
     """
     basis = design.additive

@@ -20,7 +20,7 @@ from ...measure import Measure, undefined
 from ...messages import Message
 from ..table.context import Context
 from ..table.groups import Groups
-from ..table.headlines import MANY, asked, levels
+from ..table.headlines import MANY, levels, shares_listed
 from ..table.metrics import Metric
 from ..table.plan import Plan
 from ..table.shares import Shares, known, large, shares
@@ -64,7 +64,8 @@ def measures(groups: Groups, plan: Plan) -> Iterator[Measure]:
     """The statistic `pooled` of every group, metric by metric; without rows, what the other groups lead to expect."""
     if len(groups) < LEAST:
         return
-    found = [(metric, large(shares(groups, metric.top, metric.bottom), plan.minimum)) for metric in asked(groups)]
+    told = shares_listed(groups, "pooled", plan)
+    found = [(metric, large(shares(groups, metric.top, metric.bottom), plan.minimum)) for metric in told]
     found = [(metric, share) for metric, share in found if share.n.any()]
     nothing = np.full(len(groups), np.nan)
     for metric, share in found:

@@ -4,6 +4,19 @@ A structured regression [herlihy2024]: the rate of a group is a sum of effects o
 fitted by a LASSO that weighs each group by the inverse of its variance, so a small group borrows from its kin and a
 combination counts only where the rows insist on it. Beside it the test of whether the attributes' own effects add up
 to all there is.
+
+Where this differs from the paper:
+
+- The bootstrap. A residual bootstrap adds drawn residuals to the fitted rates and fits again with the same penalty;
+  what the LASSO drew to 0 then stays there in every draw, and the interval leaves it out. Here residuals are added to
+  the rates as seen, and the penalty is a quarter (`effects.resampled`). Where ten or fewer residuals are left over,
+  normal errors of the known variance are drawn in their place.
+- The variance of a rate is that within groups, pooled over all groups, so that a group with no success has one too.
+- The test is Pearson's, with tables drawn from the additive model, and no comparison of two fitted models.
+
+Adding up is meant of the rates themselves. Effects that add up on the scale of log odds, or that multiply, bend away
+from a sum of rates where rates come near 0 or 1, so with rows enough the test rejects them too. It tells that a
+combination differs from the sum of its parts in rates, and not why; a limitation says so wherever it rejects.
 """
 
 from __future__ import annotations
@@ -38,7 +51,15 @@ def section(context: Context) -> Section:
     if not context.plan.replicates:
         return Section()
     kept = [groups for groups in context.groupings if len(groups.attributes) > 1 and len(groups) <= MOST]
-    return Section(measures=tuple(measure for groups in kept for measure in measures(groups, context.plan)))
+    found = tuple(measure for groups in kept for measure in measures(groups, context.plan))
+    return Section(measures=found, limitations=tuple(_rejected(found)))
+
+
+def _rejected(found: tuple[Measure, ...]) -> Iterator[Message]:
+    """What a test that rejects does not say, once for each combination of attributes."""
+    told = [m for m in found if m.statistic == "interaction_p_value" and m.value is not None]
+    places = dict.fromkeys(str(m.where["attribute"]) for m in told if m.value is not None and m.value < 1 - m.level)
+    return (Message("adds_up_in_rates", {"attribute": place}) for place in places)
 
 
 def measures(groups: Groups, plan: Plan) -> Iterator[Measure]:
@@ -76,7 +97,9 @@ def _test(groups: Groups, metric: Metric, found: Shares, plan: Plan, rng: np.ran
     p = interaction(design(groups, kept), found.value[kept], m, draws, rng) if kept.any() else None
     if p is None:
         return undefined(Message("nothing_to_add", {"attribute": groups.name, "of": metric.of}), **common)
-    return Measure(value=p, details={"exact": True, "draws": draws, "groups": int(kept.sum())}, **common)
+    return Measure(
+        value=p, details={"exact": True, "scale": "rate", "draws": draws, "groups": int(kept.sum())}, **common
+    )
 
 
 def _too_small(groups: Groups, metric: Metric, found: Shares, plan: Plan) -> Iterator[Measure]:

@@ -9,7 +9,7 @@ many selections decide the verdict.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -99,7 +99,7 @@ def section(context: Context) -> Section:
             )
             continue
         own = tally(groups.labels, total(groups.rows, SELECTED).tolist(), groups.rows.sum((1, 2)).tolist())
-        kept = _large(own, context.plan.minimum)
+        kept = own.large(context.plan.minimum)
         told = screen(kept, ends=_intervals(groups, context.plan), independent=not groups.clustered)
         if (kept.n > 0).sum() < 2:
             why = Message("one_level", {"attribute": groups.name, "of": "rows"})
@@ -109,12 +109,6 @@ def section(context: Context) -> Section:
         measures += _measures(groups, own, told, context.plan)
         exhibits.append(_exhibit(groups, own, kept, told, context.plan))
     return Section(tuple(measures), tuple(exhibits), tuple(findings))
-
-
-def _large(found: Tally, minimum: int) -> Tally:
-    """The groups with at least so many rows; the others as if they had none."""
-    few = found.n < minimum
-    return replace(found, selected=np.where(few, 0, found.selected), n=np.where(few, 0, found.n))
 
 
 def _intervals(groups: Groups, plan: Plan) -> tuple[Floats, Floats]:

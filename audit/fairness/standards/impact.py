@@ -42,6 +42,11 @@ class Tally:
         """The group with most rows; None where no group has any."""
         return int(self.n.argmax()) if self.n.any() else None
 
+    def large(self, minimum: int) -> Tally:
+        """The groups with at least so many rows; the others as if they had none."""
+        few = self.n < minimum
+        return Tally(self.names, np.where(few, 0, self.selected), np.where(few, 0, self.n))
+
     def ratio(self, place: int, reference: Fraction | None) -> float | None:
         """A group's rate as a share of a rate of reference; None where either is undefined or the latter is 0."""
         own = self.rate(place)

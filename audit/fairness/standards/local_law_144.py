@@ -100,7 +100,7 @@ def section(context: Context) -> Section:
             where = {"attribute": SEPARATOR.join(context.axes.people[axis].name for axis in axes), **view.where}
             exhibits.append(Exhibit("fairness", "local_law_144", {**data, "median": _median(scored)}, where))
             findings += _finding(where, data, int(table.n.sum()))
-    limits = (Message("weights_not_counted"),) if context.table.weights is not None else ()
+    limits = (Message("persons_counted"),) if context.table.weights is not None else ()
     return Section(tuple(measures), tuple(exhibits), tuple(findings), limits)
 
 
@@ -177,15 +177,18 @@ def _everyone(context: Context, scored: _Scored | None) -> Iterator[Measure]:
 
 def _scoring(places: tuple[Where, ...], own: Tally, unknown: int, plan: Plan) -> Iterator[Measure]:
     levels = [plan.level(SCORING, "impact_ratio", where) for where in places]
-    ends = {level: intervals(own, level) for level in set(levels)}
-    told = ratios(own, unknown)
+    kept = own.large(plan.minimum)
+    ends = {level: intervals(kept, level) for level in set(levels)}
+    told = ratios(kept, unknown + int(own.n.sum() - kept.n.sum()))
     for k, (where, level) in enumerate(zip(places, levels, strict=True)):
         x, n = int(own.selected[k]), int(own.n[k])
         common: dict[str, Any] = {"analysis": "fairness", "metric": SCORING, "statistic": "impact_ratio"}
         common |= {"where": where, "n": n, "level": level}
-        if not n:
+        if n < max(plan.minimum, 1):
             why = Message("empty_denominator", {"of": "rows with a score"})
-            yield undefined(why, analysis="fairness", metric=SCORING, where=where, n=0)
+            if n:
+                why = Message("below_minimum", {"count": n, "of": "rows with a score", "minimum": plan.minimum})
+            yield undefined(why, analysis="fairness", metric=SCORING, where=where, n=n)
             yield undefined(why, **common)
             continue
         yield _rate(where, x, n, plan, {})
@@ -197,7 +200,7 @@ def _scoring(places: tuple[Where, ...], own: Tally, unknown: int, plan: Plan) ->
         low = None if low is None else min(low, ratio)
         high = None if high is None else max(high, ratio)
         details = {"reference": told.highest, "ratio_without_small": told.ratio_without_small[k]}
-        method = "koopman" if (own.n > 0).sum() == 2 else "koopman-sidak"
+        method = "koopman" if (kept.n > 0).sum() == 2 else "koopman-sidak"
         yield Measure(value=ratio, low=low, high=high, method=method, details=details, **common)
 
 

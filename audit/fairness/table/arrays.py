@@ -73,7 +73,8 @@ def classes(
     """The classes, and truth and decision of each row as codes of them.
 
     Raises:
-        DataError: a decision is blank, the positive label never occurs, or several classes come without decisions.
+        DataError: a decision is blank, the positive label never occurs, several classes come without decisions, or
+            the threshold is no probability.
     """
     if positive is None:
         return _several(target, prediction, n)
@@ -83,6 +84,7 @@ def classes(
     )
     if prediction is None:
         assert score is not None
+        require_probability(threshold)
         decided = (score >= threshold).view(np.int8)
     else:
         decided, more = yes_or_no("prediction", prediction, wanted)
@@ -92,6 +94,16 @@ def classes(
     if said and not ((truth == 1).any() or (prediction is not None and (decided == 1).any())):
         require_known(wanted, others)
     return (wanted.negative(others), wanted.name), truth, decided
+
+
+def require_probability(threshold: float) -> None:
+    """See that scores can reach a threshold.
+
+    Raises:
+        DataError: it is not between 0 and 1.
+    """
+    if not 0 <= threshold <= 1:
+        raise DataError(f"threshold {threshold:g} is not a probability; give one between 0 and 1")
 
 
 def require_known(positive: Positive, others: set[str]) -> None:

@@ -18,9 +18,9 @@ from ....models.places import Places, places, text
 from ....models.positive import Positive
 from ....models.roles import Roles
 from ....models.spec import Attribute
-from ....models.windows import windows
+from ....models.windows import filled, periods
 from ... import state
-from .arrays import require_known
+from .arrays import require_known, require_probability
 from .context import Axes
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def count(
     """
     if roles.kind not in ("binary", "multiclass"):
         raise DataError(f"a {roles.kind} task needs every row and cannot be counted in pieces; read the whole table")
+    require_probability(threshold)
     numeric = tuple(name for name in (roles.score, roles.weight) if name is not None)
     several = positive is None or roles.kind == "multiclass"
     ask = _Ask(roles, None if several else Positive.of(positive), threshold)
@@ -176,7 +177,7 @@ class _Part:
     def _axis(self, name: str, array: Array) -> NDArray[Any]:
         if name != self.ask.roles.window or self.ask.roles.every is None:
             return self.names[name].codes(name, array)
-        found = windows(name, _plain(array), self.ask.roles.every)
+        found = periods(name, _plain(array), self.ask.roles.every)
         return self.names[name].table(list(found.levels))[found.codes]
 
     def _decided(self, columns: Mapping[str, Array], score: NDArray[np.float64] | None) -> NDArray[Any]:
@@ -221,6 +222,8 @@ def _joined(
 ) -> tuple[Axes, state.Counts, state.Columns]:
     """The parts over the levels of all, in the order of the levels."""
     attributes = [Attribute(name, _order(name, [p.names[name] for p in parts], levels.get(name))) for name in ask.coded]
+    if ask.roles.every is not None:  # the window is the last
+        attributes[-1] = Attribute(attributes[-1].name, filled(attributes[-1].levels, ask.roles.every))
     classes = _classes(ask, parts)
     people, controls = len(ask.roles.sensitive), len(ask.roles.control)
     axes = Axes(

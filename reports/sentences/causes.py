@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..audit.findings import Finding
-from . import numbers
-from .plain import plain
-from .statistics import COMPONENTS
+from ...audit.findings import Finding
+from .. import numbers
+from ..plain import plain
+from ..words import COMPONENTS
 
 TEMPLATES: dict[str, str] = {
     "raw": "By {attribute}, the group {high} is selected {gap} more often than the group {low} ({raw}). ",
@@ -20,7 +20,7 @@ TEMPLATES: dict[str, str] = {
     "often than the group {adjusted_low} ({adjusted}).{uneven}",
     "gap_uncovered": "Where {controls} is the same, though, the group {adjusted_high} is selected {size} more often "
     "than the group {adjusted_low} ({adjusted}): the mix of {controls} hides the gap.{uneven}",
-    "uneven": " The gap is not the same at every level of {controls} (p {p}), so look at each.",
+    "uneven": " The gap is not the same at every level of {controls} ({p}), so look at each.",
     "gap_due_to": "By {attribute}, the false positive rate of the group {high} is {gap} higher than that of the group "
     "{low}. Of this, {parts} (together they make the gap; a part below 0 narrows it).{chosen} This says what the gap "
     "is made of, and excuses nothing.",
@@ -78,8 +78,7 @@ def due_to(found: Finding) -> str:
 def _uneven(chance: float | None, controls: str) -> str:
     if chance is None or chance >= UNEVEN:
         return ""
-    told = numbers.chance(chance)
-    return TEMPLATES["uneven"].format(controls=controls, p=told if told.startswith("<") else f"= {told}")
+    return TEMPLATES["uneven"].format(controls=controls, p=numbers.p_value(chance))
 
 
 def _points(value: float, low: float | None, high: float | None) -> str:
@@ -103,9 +102,9 @@ SENTENCES: dict[str, Any] = {
     "gap_due_to": due_to,
 }
 HEADLINES: dict[str, str] = {
-    "gap_explained": "A gap that a control accounts for",
-    "gap_confirmed": "A gap that remains where the control is the same",
-    "gap_reversed": "A gap that turns round where the control is the same",
-    "gap_uncovered": "A gap that shows only where the control is the same",
-    "gap_due_to": "What the gap in false positive rates is made of",
+    "gap_explained": "A gap by {attribute} that a control accounts for",
+    "gap_confirmed": "A gap by {attribute} that remains where the control is the same",
+    "gap_reversed": "A gap by {attribute} that turns round where the control is the same",
+    "gap_uncovered": "A gap by {attribute} that shows only where the control is the same",
+    "gap_due_to": "What the gap in false positive rates by {attribute} is made of",
 }

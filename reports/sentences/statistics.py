@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..audit.measure import Measure
-from . import numbers, words
-from .plain import plain
+from ...audit.measure import Measure
+from .. import numbers, words
+from ..plain import plain
 
 TEMPLATES: dict[str, str] = {
     "impact_ratio": "{Who}, the {metric} is {size} times that of {reference} ({evidence}).",
     "expected_by_chance": "{Across}, chance alone would show a gap of about {size} in the {metric}, were all groups "
-    "truly alike (n = {n}).",
+    "truly alike (n\u00a0=\u00a0{n}).",
     "debiased_spread": "{Across}, the {metric} truly varies by about {size} around its mean, once chance is taken out "
     "({evidence}).",
     "debiased_spread.none": "{Across}, the {metric} varies no more than chance alone would have it ({evidence}).",
@@ -21,7 +21,7 @@ TEMPLATES: dict[str, str] = {
     "structured": "{Who}, the {metric} is about {size} when it is told by its attributes one by one, and together "
     "only where the rows demand it{raw} ({evidence}).",
     "minimum_detectable": "{Who}, these rows would reveal a difference of {size} or more in the {metric} from the "
-    "other groups four times out of five; a smaller one may well go unseen (n = {n}).",
+    "other groups four times out of five; a smaller one may well go unseen (n\u00a0=\u00a0{n}).",
     "p_value": "{Across}, were all groups truly alike, a gap in the {metric} as large as the one seen would come about "
     "by chance {often} ({evidence}).",
     "interaction_p_value": "{Across}, were the effects of the attributes on the {metric} merely to add up, what is "
@@ -31,9 +31,9 @@ TEMPLATES: dict[str, str] = {
     "heterogeneity_p_value": "{Across}, were the gap in the {metric} the same at every level of {controls}, "
     "differences as large as those seen would come about by chance {often} ({evidence}).",
     "difference_bounds": "{Across}, the gap in the {metric} lies between {low} and {high}, whatever the groups are of "
-    "those whose group is unknown (n = {n}).",
+    "those whose group is unknown (n\u00a0=\u00a0{n}).",
     "ratio_bounds": "{Across}, the ratio of the {metric} lies between {low} and {high}, whatever the groups are of "
-    "those whose group is unknown (n = {n}).",
+    "those whose group is unknown (n\u00a0=\u00a0{n}).",
     "conditional_difference": "{Across}, where {controls} is the same, the {metric} still differs by {size} "
     "({evidence}).",
     "conditional_ratio": "{Across}, where {controls} is the same, the {metric} of one group is {size} times that of "
@@ -41,17 +41,12 @@ TEMPLATES: dict[str, str] = {
     "due_to": "{Across}, {size} of the gap in the {metric} is due to {component} ({evidence}).",
     "change": "{Across}, {method} changes the {metric} by {size} ({evidence}).",
     "e_value": "{Across}, a stake set, window by window, on differences in the {metric} has been multiplied by {size}; "
-    "from {threshold} on, groups are not alike, however often one looks (n = {n}).",
+    "from {threshold} on, groups are not alike, however often one looks (n\u00a0=\u00a0{n}).",
 }
 FOUR_FIFTHS = (
     "{Who}, the selection rate {verdict} the four-fifths rule: it must be at least 80 % of the highest group's "
-    "(n = {n}). The rule is a screen that says where to look, and no legal finding."
+    "(n\u00a0=\u00a0{n}). The rule is a screen that says where to look, and no legal finding."
 )
-COMPONENTS: dict[str, str] = {
-    "base_rate": "how often each group is truly positive",
-    "positive_predictive_value": "how often positive decisions are right",
-    "false_negative_rate": "how often positives are missed",
-}
 
 
 def sentence(m: Measure, evidence: str) -> str | None:
@@ -121,7 +116,7 @@ def _controls(m: Measure) -> str:
 
 def _component(m: Measure) -> str:
     name = m.where.get("component", "")
-    return COMPONENTS.get(name) or words.metric(name).title
+    return words.COMPONENTS.get(name) or words.metric(name).title
 
 
 PARTS: dict[str, Callable[[Measure], str]] = {
@@ -133,5 +128,5 @@ PARTS: dict[str, Callable[[Measure], str]] = {
     "method": lambda m: plain(m.where.get("method", "mitigation")).replace("_", " "),
     "low": lambda m: _end(m, m.low, "any number below"),
     "high": lambda m: _end(m, m.high, "any number above"),
-    "threshold": lambda m: numbers.significant(float(m.details.get("threshold") or 20.0)),
+    "threshold": lambda m: f"{float(m.details.get('threshold') or 20.0):,.4g}",
 }
