@@ -153,5 +153,6 @@ def test_all_rows_of_a_regression_twice_leave_the_values_and_narrow_the_interval
             continue
         if key[2] not in NUMBER_OF_ROWS and not key[2].endswith("p_value"):
             assert twice[key].value == pytest.approx(m.value, **EXACT), key
-        if key[2] not in MAY_WIDEN:
+        # less noise leaves more of the spread between groups, so its own upper end may rise
+        if key[2] not in MAY_WIDEN and key[2] != "debiased_spread":
             assert_no_wider(twice[key], m)
