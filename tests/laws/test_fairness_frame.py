@@ -143,7 +143,9 @@ def of_numbers(table, times=1):
 def test_all_rows_of_a_regression_twice_leave_the_values_and_narrow_the_intervals(seed, weighted):
     rng = np.random.default_rng(seed)
     n = int(rng.integers(30, 80))
-    table = {"truth": rng.gamma(3, 1, n), "groups": np.stack([rng.integers(-1, 3, n), rng.integers(0, 2, n)], 1)}
+    every = np.tile([(g, h) for g in range(-1, 3) for h in range(2)], (2, 1))  # a single row has no variance, two have
+    drawn = np.stack([rng.integers(-1, 3, n - len(every)), rng.integers(0, 2, n - len(every))], 1)
+    table = {"truth": rng.gamma(3, 1, n), "groups": np.concatenate([every, drawn])}
     table["score"] = table["truth"] + rng.normal(0, 1, n) + 4
     if weighted:
         table["weight"] = rng.integers(1, 4, n) / 2
