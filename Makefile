@@ -1,7 +1,7 @@
 # Every target needs Python 3.11 or newer and make, nothing else.
 PYTHON ?= python3
 BIN := .venv/bin
-FOLDERS := audit audit/energy audit/explain audit/fairness audit/fairness/numeric audit/fairness/table audit/fairness/comparison audit/fairness/small audit/fairness/conditional audit/fairness/scores audit/fairness/standards audit/fairness/monitoring audit/fairness/mitigation audit/fairness/counterfactual models models/datasets models/reference reports reports/words reports/sentences dashboards
+FOLDERS := audit audit/energy audit/explain audit/explain/core audit/explain/conclusion audit/explain/checks audit/explain/methods audit/explain/paths audit/explain/shapley audit/explain/quality audit/explain/gap audit/explain/summaries audit/explain/modality audit/fairness audit/fairness/numeric audit/fairness/table audit/fairness/comparison audit/fairness/small audit/fairness/conditional audit/fairness/scores audit/fairness/standards audit/fairness/monitoring audit/fairness/mitigation audit/fairness/counterfactual models models/datasets models/reference reports reports/words reports/sentences dashboards
 
 .PHONY: demo test setup check test-all bench
 

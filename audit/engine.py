@@ -32,13 +32,15 @@ JUDGED = {Verdict.ERROR: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 3, Verdict.NO
 UNJUDGED = {"high": 2, "medium": 5, "low": 6, "info": 6}  # where findings without a criterion stand among these
 
 
-def standard(*, seed: int = 0, country: str | None = None, show_rows: bool = False) -> list[Analysis[Any]]:
-    """The analyses of an audit that asks for nothing special."""
+def standard(
+    *, seed: int = 0, country: str | None = None, show_rows: bool = False, budget: str | int | None = None
+) -> list[Analysis[Any]]:
+    """The analyses of an audit that asks for nothing special; the budget is that of `Explanations`."""
     return [
         Data(seed=seed),
         Performance(),
         Fairness(seed=seed),
-        Explanations(seed=seed, show_rows=show_rows),
+        Explanations(seed=seed, show_rows=show_rows, budget=budget),
         Energy(country=country, seed=seed),
     ]
 

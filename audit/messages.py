@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import explanation_messages
+
 ENGLISH: dict[str, str] = {
     # why a number is missing
     "empty_denominator": "no {of}",
@@ -117,6 +119,7 @@ ENGLISH: dict[str, str] = {
     "levels_not_swapped": "only the {most} most frequent of {n} levels of '{attribute}' were swapped",
     "several_terms": "{count} of {n} texts hold words of several lists and were left out",
     "unprobed": "outputs were read as declared ({output}): the probe could not tell",
+    **explanation_messages.ENGLISH,
 }
 
 

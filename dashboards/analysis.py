@@ -9,13 +9,14 @@ import streamlit as st
 
 from ..audit.measure import Measure
 from ..audit.record import Record
-from ..reports import groups, numbers, view, words
+from ..reports import groups, numbers, quality, view, words
 from ..reports.figure import Table
 from .drawing import Panel
 from .text import csv_text, escaped
 
 COSTS = "energy"
 GROUPS = "fairness"
+TESTED = "explanations"
 
 
 def page(record: Record, name: str, panels: Sequence[Panel]) -> None:
@@ -43,6 +44,9 @@ def page(record: Record, name: str, panels: Sequence[Panel]) -> None:
     if known.computed:
         with st.expander("How these numbers are made"):
             st.markdown(escaped(known.computed))
+            if name == TESTED and (tests := quality.meanings(record)):
+                rows = [[escaped(cell) for cell in row] for row in tests]
+                st.table(pd.DataFrame(rows, columns=["Test", "What it says"]), hide_index=True)
 
 
 def _glance(record: Record) -> None:

@@ -12,6 +12,7 @@ import streamlit as st
 from ..audit.measure import Measure
 from ..audit.record import Record
 from ..reports import numbers, provenance, sentences, view, words
+from ..reports.evidence import marked_place, not_evidence
 from ..reports.plain import plain
 from . import link
 from .folder import Entry
@@ -70,10 +71,13 @@ def _measures(record: Record) -> None:
         "Analyses", names, selection_mode="multi", format_func=_title, key=NUMBERS,
         on_change=link.keep, args=(NUMBERS,), label_visibility="collapsed",
     )  # fmt: skip
-    found = picked(record, chosen)
+    found, told = picked(record, chosen), not_evidence(record)
     rows = {"Rows": st.column_config.NumberColumn(format="localized")}
     st.dataframe(
-        pd.DataFrame([_shown(m) for m in found], columns=list(SHOWN)), hide_index=True, height=360, column_config=rows
+        pd.DataFrame([_shown(m, told) for m in found], columns=list(SHOWN)),
+        hide_index=True,
+        height=360,
+        column_config=rows,
     )
     st.download_button(
         f"Download {numbers.count(len(found))} numbers as CSV", csv_text(COLUMNS, map(_cells, found)), "measures.csv",
@@ -85,8 +89,8 @@ def _title(name: str) -> str:
     return escaped(words.analysis(name).title)
 
 
-def _shown(m: Measure) -> tuple[object, ...]:
-    name, place, span = words.title(m.metric, m.statistic), words.place(m.where), numbers.interval(m) or "–"
+def _shown(m: Measure, told: dict[str, str]) -> tuple[object, ...]:
+    name, place, span = words.title(m.metric, m.statistic), marked_place(m.where, told), numbers.interval(m) or "–"
     return (name, place, numbers.value(m), span, m.n, plain(m.method), m.kind)
 
 

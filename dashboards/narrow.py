@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..audit.measure import Measure, Where, column
-from ..audit.record import Record
+from ..audit.record import Exhibit, Record
 from ..reports.groups import COMBINED
 
 
@@ -26,13 +26,19 @@ def narrowed(record: Record, chosen: Sequence[str]) -> Record:
         record,
         subject={**record.subject, "attributes": declared},
         measures=tuple(m for m in record.measures if not _about(m.where, left_out, keys)),
-        exhibits=tuple(e for e in record.exhibits if not _about(e.where, left_out, keys)),
+        exhibits=tuple(e for e in record.exhibits if not _about(_place(e), left_out, keys)),
     )
 
 
 def picked(record: Record, analyses: Sequence[str]) -> list[Measure]:
     """The measures of some analyses; all where none is named."""
     return [m for m in record.measures if not analyses or m.analysis in analyses]
+
+
+def _place(exhibit: Exhibit) -> Where:
+    """Where an exhibit is from; that of a gap between two groups names its attribute in its data."""
+    across = {"attribute": str(exhibit.data["attribute"])} if exhibit.kind == "gap_decomposition" else {}
+    return {**across, **exhibit.where}
 
 
 def _about(where: Where, names: set[str], keys: set[str]) -> bool:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .batch import Batch
     from .errors import GnomonError
-    from .spec import Attribute, Feature, Image, Tabular
+    from .spec import Attribute, Audio, Feature, Image, Series, Tabular, Text
     from .subject import Card, Subject
     from .task import Binary, Multiclass, Ranking, Regression
 
 __all__ = [
     "Attribute",
+    "Audio",
     "Batch",
     "Binary",
     "Card",
@@ -23,8 +24,10 @@ __all__ = [
     "Multiclass",
     "Ranking",
     "Regression",
+    "Series",
     "Subject",
     "Tabular",
+    "Text",
 ]
 
 _HOMES = {
@@ -32,7 +35,10 @@ _HOMES = {
     "Attribute": "spec",
     "Feature": "spec",
     "Image": "spec",
+    "Audio": "spec",
+    "Series": "spec",
     "Tabular": "spec",
+    "Text": "spec",
     "GnomonError": "errors",
     "Binary": "task",
     "Multiclass": "task",

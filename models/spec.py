@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from math import ceil
+from typing import Any, Literal, Protocol
 
 from .batch import Batch
 from .errors import SubjectError
 
 Split = Literal["train", "test", "unknown"]
+Which = int | str
+"""One of a model's inputs: its position, or its keyword."""
+
+WINDOWS, PARTS = 16, 8  # of a sound and of a series, where nothing is asked for: as many as a person can tell apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,13 @@ class Feature:
     centre: float = 0.0
     scale: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.input, int):
+            raise SubjectError(
+                f"feature '{self.name}' has the input {self.input!r}, and it must be a position, also of inputs by "
+                "keyword; give 0 for the first"
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Tabular:
@@ -66,9 +78,11 @@ class Image:
     """Pictures [n, channels, height, width] or [n, height, width], with the range of a pixel's values.
 
     Attributes:
-        black: the value of a pixel where nothing is (the baseline of attributions).
+        black: the value of a pixel where nothing is.
         white: the value of a pixel at full intensity.
         input: which of the model's inputs it is.
+        baseline: what attributions compare a picture with: a black one, the same one blurred until nothing can be told
+            in it, or its own mean colour.
     """
 
     height: int
@@ -76,10 +90,105 @@ class Image:
     channels: int = 1
     black: float = 0.0
     white: float = 1.0
-    input: int = 0
+    input: Which = 0
+    baseline: Literal["black", "blurred", "mean"] = "black"
 
 
-InputSpec = Tabular | Image
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Tokens [n, length] by their ids, int64, padded to one length; or tokens' vectors [n, length, dimension].
+
+    >>> Text(("<pad>", "a", "good", "bad", "film"), padding=0).input
+    0
+
+    Attributes:
+        tokens: what ids stand for: a tokenizer with `convert_ids_to_tokens`, `decode` and `all_special_ids`, as Hugging
+            Face's have; or the tokens themselves in the order of their ids. Empty for vectors.
+        input: which of the model's inputs it is.
+        mask: the input [n, length] that is 0 at padding, where the model takes one. Attributions leave it as it is.
+        padding: the id at places that hold no token; the tokenizer's, if None.
+        special: further ids that are nobody's words; those of the tokenizer are known.
+        baseline: the id that stands for no word; the tokenizer's mask token, else its padding, if None. Vectors are
+            compared with the zero vector.
+        embedding: name of the module that looks the ids up. Where it is None it is found; a model that also reads its
+            mask off the ids needs it named, so that the mask stays that of the row.
+    """
+
+    tokens: Any
+    input: Which = 0
+    mask: Which | None = None
+    padding: int | None = None
+    special: tuple[int, ...] = ()
+    baseline: int | None = None
+    embedding: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """Sounds: waveforms [n, samples] or [n, channels, samples], or spectrograms [n, bands, frames].
+
+    Attributes:
+        rate: samples a second.
+        input: which of the model's inputs it is.
+        kind: what the model takes.
+        hop: samples from one frame of a spectrogram to the next.
+        window: seconds that one attribution is given to; a sixteenth of the sound, if None.
+        bands: into how many bands of frequencies a spectrogram is cut.
+        silence: the value where nothing is heard: 0 of a waveform, the floor of a spectrogram in decibels.
+    """
+
+    rate: float
+    input: Which = 0
+    kind: Literal["waveform", "spectrogram"] = "waveform"
+    hop: int = 1
+    window: float | None = None
+    bands: int = 8
+    silence: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.rate > 0 or self.hop < 1 or self.bands < 1 or (self.window is not None and not self.window > 0):
+            raise SubjectError("an Audio's rate, hop, bands and window must be above 0")
+
+    @property
+    def step(self) -> float:
+        """Seconds from one sample of a waveform, or one frame of a spectrogram, to the next."""
+        return (self.hop if self.kind == "spectrogram" else 1) / self.rate
+
+    def width(self, length: int) -> int:
+        """Samples or frames of one window of a sound of this length."""
+        return ceil(length / WINDOWS) if self.window is None else max(1, round(self.window / self.step))
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Values over time: [n, steps, channels], or [n, steps] of one channel.
+
+    Attributes:
+        channels: their names.
+        input: which of the model's inputs it is.
+        step: time from one step to the next.
+        unit: of that time: "h", "day".
+        window: steps that one attribution is given to; an eighth of the steps, if None.
+    """
+
+    channels: tuple[str, ...]
+    input: Which = 0
+    step: float = 1.0
+    unit: str = "step"
+    window: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.channels or len(set(self.channels)) < len(self.channels):
+            raise SubjectError(f"a Series needs channels of different names, got {list(self.channels)}")
+        if self.window is not None and self.window < 1:
+            raise SubjectError(f"a Series' window is {self.window} steps, and it must be 1 or more")
+
+    def width(self, steps: int) -> int:
+        """Steps of one window of a series of so many."""
+        return self.window or ceil(steps / PARTS)
+
+
+InputSpec = Tabular | Image | Text | Audio | Series
 
 
 class Data(Protocol):

@@ -9,10 +9,14 @@ import altair as alt
 from ..audit.measure import Measure
 from ..audit.record import Exhibit, Record
 from . import numbers
+from .evidence import marked_name, not_evidence
+from .facts import join
 from .figure import HELD, Figure, Row, Table, axis, names, themed, values
 from .palette import ACCENT, CONTRARY, INK, LINE, MUTED
 from .picture import grey, signed
 from .plain import plain
+from .rowwords import explained, method_within, named, row_title, score_of
+from .whiskers import UNCERTAIN, ends, uncertainty, whisker
 
 FEATURES = 15  # that the ranking shows
 SINGLE = 6  # rows that are drawn one by one
@@ -21,6 +25,7 @@ IMAGES = 9
 PER_LINE = 5
 TILE = 124  # pixels of an image and the space around it
 BAR = 22
+LABELLED = 46  # pixels beside the bars of a single row, for their numbers
 
 
 def ranking(record: Record) -> Figure | None:
@@ -32,8 +37,14 @@ def ranking(record: Record) -> Figure | None:
     first = [m for m in found if m.where.get("method", "") == methods[0]]
     order = [m.where["feature"] for m in sorted(first, key=lambda m: -(m.value or 0))]
     by = {(m.where["feature"], m.where.get("method", "")): m for m in found}
-    rows = [_bar(by[f, method], method) for method in methods for f in order[:FEATURES] if (f, method) in by]
-    heads = [h for method in methods for h in (_method(method), "Interval")]
+    told = not_evidence(record)
+    rows = [
+        _bar(by[f, method], marked_name(method, told))
+        for method in methods
+        for f in order[:FEATURES]
+        if (f, method) in by
+    ]
+    heads = [h for method in methods for h in (marked_name(method, told), "Interval")]
     cells = [(plain(f), *(c for method in methods for c in _cell(by.get((f, method))))) for f in order[:HELD]]
     table = "holds them all" if len(order) <= HELD else f"holds the first {HELD}, record.json all of them"
     left = f"The chart shows the first {FEATURES} of {len(order)} features; this table {table}."
@@ -42,12 +53,11 @@ def ranking(record: Record) -> Figure | None:
         "explanations",
         "What the model decides on",
         "Which features move the model's output most?",
-        _ranking(rows, [plain(f) for f in order[:FEATURES]], [_method(m) for m in methods]),
+        _ranking(rows, [plain(f) for f in order[:FEATURES]], [marked_name(m, told) for m in methods]),
         Table(("Feature", *heads), tuple(cells), left if len(order) > FEATURES else ""),
-        "A bar is how far the feature moves the output on average, in either direction; its line the interval over "
-        "the rows that "
-        "were explained. A ranking is to be trusted as far as the methods agree. It describes the model and shows "
-        "no cause.",
+        _warning(methods, told) + "A bar is how far the feature moves the output on average, in either direction; its "
+        "line the interval over the rows that were explained. A ranking is to be trusted as far as the methods agree. "
+        "It describes the model and shows no cause.",
     )
 
 
@@ -63,15 +73,16 @@ def single_rows(record: Record) -> Figure | None:
         "explanations",
         "Single rows",
         "What decided these rows?",
-        _row_chart(rows, [_row_title(place, row) for place, row in enumerate(shown)]),
+        _row_chart(rows, [row_title(place, row) for place, row in enumerate(shown)]),
         _row_table(found),
-        f"Rows chosen by rule, explained by {_method(found.data.get('method', '')).lower()}. A bar to the right pushes "
-        f"{_explained(found)} up, one to the left pushes it down; each panel has its own scale. "
+        f"Rows chosen by rule, explained by {method_within(found.data.get('method', ''))}. A bar to the right "
+        f"pushes {explained(found)} up, one to the left pushes it down; each panel has its own scale. "
         + (
             f"Drawn are the first {SINGLE} of {len(found.data['rows'])} rows. "
             if len(found.data["rows"]) > SINGLE
             else ""
         )
+        + (UNCERTAIN if any(any(uncertainty(row)) for row in shown) else "")
         + "The table names each row by its digest, by which whoever holds the data finds it again.",
     )
 
@@ -96,7 +107,7 @@ def images(record: Record) -> Figure | None:
             ("Row", "Decided", "Truly", "Score", "Chosen for", "Attribution for", "Attribution against"),
             tuple(_image_cells(row) for row in rows),
         ),
-        f"Attribution by {_method(method).lower()}. Blue speaks for the explained class, orange against it, clear "
+        f"Attribution by {method_within(method)}. Blue speaks for the explained class, orange against it, clear "
         f"says nothing; "
         "each picture has its own scale, stronger colour meaning more. "
         "The mean is of sizes, whichever their sign. The pictures themselves are shown only when "
@@ -119,39 +130,33 @@ def _ranking(rows: list[Row], order: list[str], methods: list[str]) -> alt.TopLe
 def _row_chart(rows: list[Row], titles: list[str]) -> alt.TopLevelMixin:
     base = alt.Chart().encode(y=alt.Y("name:N", sort=None, axis=alt.Axis(title=None, labelLimit=130, ticks=False)))
     bars = base.mark_bar(height=12, opacity=0.85).encode(
-        x=alt.X("value:Q", scale=alt.Scale(zero=True, padding=30), axis=axis("", ticks=4)),
+        x=alt.X("value:Q", scale=alt.Scale(zero=True, padding=LABELLED), axis=axis("", ticks=4)),
         color=alt.Color("sign:N", scale=alt.Scale(domain=["up", "down"], range=[ACCENT, CONTRARY]), legend=None),
     )
     right = base.transform_filter("datum.value >= 0").mark_text(align="left", dx=4, fontSize=10, color=MUTED)
     left = base.transform_filter("datum.value < 0").mark_text(align="right", dx=-4, fontSize=10, color=MUTED)
-    texts = [t.encode(x=alt.X("value:Q"), text=alt.Text("shown:N")) for t in (right, left)]
-    layers = alt.layer(bars, *texts).properties(width=250, height=alt.Step(BAR), data=values(rows))
+    texts = [t.encode(x=alt.X("edge:Q"), text=alt.Text("shown:N")) for t in (right, left)]
+    whiskers = [whisker(base)] if any("low" in row for row in rows) else []
+    layers = alt.layer(bars, *whiskers, *texts).properties(width=250, height=alt.Step(BAR), data=values(rows))
     facet = alt.Facet("row:N", sort=titles, title=None, header=alt.Header(labelLimit=320))
     return themed(layers.facet(facet=facet, columns=2).resolve_scale(x="independent", y="independent"))
 
 
 def _row_bars(place: int, row: dict[str, Any]) -> list[Row]:
-    pairs = zip(row["features"], row["attributions"], strict=True)
-    largest = sorted(pairs, key=lambda pair: -abs(pair[1]))[:EACH]
+    known = zip(row["features"], row["attributions"], uncertainty(row), strict=True)
+    largest = sorted(known, key=lambda bar: -abs(bar[1]))[:EACH]
     return [
         {
-            "row": _row_title(place, row),
+            "row": row_title(place, row),
             "name": plain(feature, 40),
             "value": attribution,
             "sign": "up" if attribution >= 0 else "down",
             "shown": numbers.significant(attribution, 2),
+            "edge": attribution + (uncertain if attribution >= 0 else -uncertain),
+            **ends(attribution, uncertain),
         }
-        for feature, attribution in largest
+        for feature, attribution, uncertain in largest
     ]
-
-
-def _row_title(place: int, row: dict[str, Any]) -> str:
-    told = (
-        f", {'score' if row.get('decision') is not None else 'predicted'} {_score(row)}"
-        if row.get("score") is not None
-        else ""
-    )
-    return f"{place + 1}: {plain(row.get('reason', ''), 30)}{told}"
 
 
 def _row_table(found: Exhibit) -> Table:
@@ -160,9 +165,9 @@ def _row_table(found: Exhibit) -> Table:
     rows = [
         (
             f"{place + 1}: {plain(row['row'])}",
-            _named(row.get("decision")),
-            *((_named(row.get("target")),) if with_truth else ()),
-            _score(row),
+            named(row.get("decision")),
+            *((named(row.get("target")),) if with_truth else ()),
+            score_of(row),
             plain(feature),
             *((plain(value),) if with_values else ()),
             numbers.significant(attribution),
@@ -174,7 +179,7 @@ def _row_table(found: Exhibit) -> Table:
     ]
     truth, extra = ("Truly",) if with_truth else (), ("Value",) if with_values else ()
     columns = ("Row", "Decided", *truth, "Score", "Feature", *extra, "Attribution")
-    return Table(columns, tuple(rows), f"Explained: {_explained(found)}.")
+    return Table(columns, tuple(rows), f"Explained: {explained(found)}.")
 
 
 def _tiles(tiles: list[Row]) -> alt.TopLevelMixin:
@@ -206,10 +211,10 @@ def _pixel_tile(row: dict[str, Any]) -> list[Row]:
 
 def _image_tile(row: dict[str, Any]) -> Row:
     right = row.get("target") is None or row.get("target") == row.get("decision")
-    decided = f"decided {_named(row.get('decision'), 12)}"
+    decided = f"decided {named(row.get('decision'), 12)}"
     return {
         "url": signed(row["attributions"]),
-        "first": decided if right else f"{decided}, is {_named(row['target'], 12)}",
+        "first": decided if right else f"{decided}, is {named(row['target'], 12)}",
         "second": f"{plain(row.get('reason', ''), 24)}",
     }
 
@@ -218,19 +223,25 @@ def _image_cells(row: dict[str, Any]) -> tuple[str, ...]:
     cells = [float(x) for line in row["attributions"] for x in line]
     return (
         plain(row["row"]),
-        _named(row.get("decision")),
-        _named(row.get("target")),
-        _score(row),
-        _named(row.get("reason")),
+        named(row.get("decision")),
+        named(row.get("target")),
+        score_of(row),
+        named(row.get("reason")),
         numbers.significant(sum(x for x in cells if x > 0)),
         numbers.significant(sum(x for x in cells if x < 0)),
     )
 
 
+def _warning(methods: list[str], told: dict[str, str]) -> str:
+    """What no ranking may be read without: which of the methods are no evidence."""
+    bad = [method_within(m) for m in methods if m in told]
+    return f"Not evidence: attributions by {join(bad)} do not show what the model decides on. " if bad else ""
+
+
 def _bar(m: Measure, method: str) -> Row:
     return {
         "name": plain(m.where["feature"]),
-        "method": _method(method),
+        "method": method,
         "value": m.value,
         "low": m.low,
         "high": m.high,
@@ -239,26 +250,3 @@ def _bar(m: Measure, method: str) -> Row:
 
 def _cell(m: Measure | None) -> tuple[str, str]:
     return ("–", "–") if m is None else (numbers.value(m), numbers.interval(m) or "–")
-
-
-def _score(row: dict[str, Any]) -> str:
-    """A score as a percentage where it decided for a class, else as the number that was predicted."""
-    score = row.get("score")
-    if score is None:
-        return "–"
-    return numbers.significant(score) if row.get("decision") is None else numbers.percent(score)
-
-
-def _named(value: object, most: int = 40) -> str:
-    if value is None:
-        return "–"
-    return numbers.significant(value, 4) if isinstance(value, float) else plain(value, most)
-
-
-def _method(name: str) -> str:
-    text = plain(name).replace("_", " ")
-    return text[:1].upper() + text[1:]
-
-
-def _explained(found: Exhibit) -> str:
-    return plain(found.data.get("explained") or "the output")

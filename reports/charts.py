@@ -9,18 +9,26 @@ from altair.utils import schemapi
 from ..audit.record import Record
 from . import (
     attributions,
+    checkup,
     conditional,
     curves,
     flips,
     footprint,
+    gaps_explained,
     mitigation,
     monitoring,
+    quality,
+    quality_curves,
     quantities,
     rates,
     scores,
+    series,
     smallgroups,
+    sounds,
     standards,
+    tokens,
 )
+from .evidence import marked
 from .figure import Figure, Table
 
 __all__ = ["Figure", "Table", "charts", "one_by_one"]
@@ -43,7 +51,7 @@ def one_by_one(record: Record) -> Iterator[Figure]:
             found = make(record)
             for figure in found if isinstance(found, list) else (found,):
                 if figure is not None:
-                    yield figure
+                    yield marked(record, figure)
 
 
 _FIGURES: tuple[Callable[[Record], Figure | list[Figure] | None], ...] = (
@@ -69,5 +77,13 @@ _FIGURES: tuple[Callable[[Record], Figure | list[Figure] | None], ...] = (
     attributions.ranking,
     attributions.single_rows,
     attributions.images,
+    tokens.highlights,
+    sounds.sounds,
+    series.series,
+    gaps_explained.decompositions,
+    quality.table,
+    quality_curves.curves,
+    quality.by_group,
+    checkup.checkup,
     footprint.energy,
 )

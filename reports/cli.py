@@ -50,6 +50,14 @@ ShowRows = Annotated[
     bool, typer.Option("--show-rows", help="Let the values of single rows appear in record and report.")
 ]
 
+ExplainBudget = Annotated[
+    str | None,
+    typer.Option(
+        "--explain-budget",
+        help="What explanations may cost: 120s, 50J, or 500 (evaluations of the model a row). [default: no limit]",
+        show_default=False,
+    ),
+]
 FlipsAsked = Annotated[
     bool,
     typer.Option("--flips", help="Swap each sensitive attribute that is an input, and say which decisions change."),
@@ -84,6 +92,7 @@ def demo(
     country: Country = None,
     device: Device = None,
     flips: FlipsAsked = False,
+    explain_budget: ExplainBudget = None,
     level: Level = 0.95,
     show_rows: ShowRows = False,
     fail_on: FailOn = "inconclusive",
@@ -99,8 +108,8 @@ def demo(
         return
     from . import commands
 
-    run_as = (device, show_rows)
-    wishes = commands.Wishes(criteria, out, json, quiet, fail_on, level, seed, country, *run_as, flips=flips)
+    run_as, asked = (device, show_rows), {"flips": flips, "explain_budget": explain_budget}
+    wishes = commands.Wishes(criteria, out, json, quiet, fail_on, level, seed, country, *run_as, **asked)
     with commands.telling(quiet or json) as tell:
         tell(f"training the reference subject '{name}'")
         subject = catalogue.subject(name, folder=data, seed=seed, download=download)
@@ -128,6 +137,7 @@ def run(
         bool, typer.Option("--probe/--no-probe", help="Try what the model returns before believing it.")
     ] = True,
     flips: FlipsAsked = False,
+    explain_budget: ExplainBudget = None,
     level: Level = 0.95,
     show_rows: ShowRows = False,
     fail_on: FailOn = "inconclusive",
@@ -139,7 +149,8 @@ def run(
     from . import commands
 
     run_as = (device, show_rows, batch_size, precision, probe)
-    wishes = commands.Wishes(criteria, out, json, quiet, fail_on, level, seed, country, *run_as, flips=flips)
+    asked = {"flips": flips, "explain_budget": explain_budget}
+    wishes = commands.Wishes(criteria, out, json, quiet, fail_on, level, seed, country, *run_as, **asked)
     with commands.telling(quiet or json) as tell:
         tell(f"loading {subject}")
         record = commands.audit(from_file(subject), wishes, tell)

@@ -16,6 +16,7 @@ from typing import Any, cast, get_args
 from ..audit.criteria import Criteria, load
 from ..audit.energy import carbon
 from ..audit.errors import CriteriaError
+from ..audit.explain.core.budget import Budget
 from ..audit.fairness.analysis import Fairness
 from ..audit.findings import Verdict
 from ..audit.record import Record
@@ -53,6 +54,7 @@ class Wishes:
     probe: bool = True
     fairness: Fairness | None = None
     flips: bool = False
+    explain_budget: str | None = None
     criteria: Criteria = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,9 +68,16 @@ class Wishes:
             carbon.grid(self.country)
         if self.fairness is not None:
             _require_known(self.fairness)
+        Budget.of(self.budget)
         if self.out is not None or not self.json:
             files.require_writable(self.out or FOLDER)
         object.__setattr__(self, "criteria", Criteria() if self.criteria_file is None else load(self.criteria_file))
+
+    @property
+    def budget(self) -> str | int | None:
+        """Of the explanations: seconds, joules, or evaluations of the model a row."""
+        asked = self.explain_budget
+        return int(asked) if asked is not None and asked.isdecimal() else asked
 
 
 def _require_known(fairness: Fairness) -> None:
@@ -89,7 +98,8 @@ def audit(subject: Subject, wishes: Wishes, tell: Tell) -> Record:
     """Run the standard audit; of predictions alone, what needs no model."""
     from ..audit.engine import run, standard
 
-    analyses = standard(seed=wishes.seed, country=wishes.country, show_rows=wishes.show_rows)
+    shown = {"country": wishes.country, "show_rows": wishes.show_rows, "budget": wishes.budget}
+    analyses = standard(seed=wishes.seed, **shown)
     if wishes.fairness is not None:
         analyses = [wishes.fairness if a.name == "fairness" else a for a in analyses]
     if wishes.flips:

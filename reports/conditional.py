@@ -129,7 +129,7 @@ def _causes(parts: Sequence[Measure], attribute: str, place: int) -> Figure | No
         "fairness",
         f"What the gap in false positive rates by {plain(attribute)} is made of",
         f"Why are the groups {low} and {high} wrongly selected at different rates?",
-        _waterfall(own),
+        lambda: _waterfall(own),
         Table(
             ("Part", "Share of the gap", f"{numbers.level(own[0].level)} interval", "Rows"),
             tuple(

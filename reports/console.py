@@ -9,12 +9,15 @@ from rich.cells import cell_len, set_cell_size
 from ..audit.measure import Measure
 from ..audit.record import Record
 from . import groups, numbers, view, words
+from .evidence import MARK, not_evidence
+from .gaps_explained import decompositions
 from .plain import plain
 from .untested import not_tested
 
 WIDTH = 100
 LEVELS = 25  # groups that a table shows
 FINDINGS = 40  # that are told, the gravest first
+PARTS = 5  # features of a gap, the largest
 METRICS = (
     *("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy"),
     *("mean_error", "mean_absolute_error", "mean_prediction"),  # of a regression
@@ -37,7 +40,7 @@ def render(record: Record, width: int | None = None, *, colour: bool = False) ->
     width = max(40, width or WIDTH)
     blocks = [_head(record, width, colour), _findings(record, width, colour)]
     blocks += [_headlines(record, width), _groups(record, width), _gaps(record, width)]
-    blocks += [_drivers(record, width)]
+    blocks += [_drivers(record, width), _carried(record, width)]
     blocks += [_wrapped("Not tested", not_tested(record), width), textwrap.fill(view.own_cost(record), width)]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
@@ -104,7 +107,18 @@ def _drivers(record: Record, width: int) -> str:
     own = sorted((m for m in found if m.where.get("method", "") == method), key=lambda m: -(m.value or 0))[:5]
     rows = [(plain(m.where["feature"], 40), numbers.value(m), numbers.interval(m)) for m in own]
     head = ("Feature", "Mean absolute attribution", "Interval")
-    return _table(f"What it decides on ({plain(method).replace('_', ' ')})", head, rows, width)
+    mark = f", {MARK}" if method in not_evidence(record) else ""
+    return _table(f"What it decides on ({plain(method).replace('_', ' ')}{mark})", head, rows, width)
+
+
+def _carried(record: Record, width: int) -> str:
+    """What carries the gaps in mean output: the largest parts of each, and how well each tells the groups apart."""
+    few = 3 if width < 70 else 4 if width < 90 else 6
+    tables = [(f.title, f.table) for f in decompositions(record) if not f.folded]
+    return "\n\n".join(
+        _table(title, table.columns[:few], [row[:few] for row in table.rows[: PARTS + 1]], width)
+        for title, table in tables
+    )
 
 
 def _table(title: str, head: Row, rows: list[Row], width: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import altair as alt
+from altair.utils import schemapi
 
 from . import palette
 
@@ -39,7 +40,7 @@ class Figure:
         id: stable over records of the same kind; an anchor in the page.
         section: the analysis it belongs to.
         question: what a reader may ask of it.
-        chart: an Altair chart, to be drawn as SVG or shown interactively.
+        made: its Altair chart, or what makes it when it is asked for, as where a report shows no picture.
         reading: how to read it, in a sentence or two.
         wide: whether it needs the whole width of a page.
         folded: how its table reads alone. Where it says so, a report shows the table folded and no picture, which the
@@ -50,11 +51,19 @@ class Figure:
     section: str
     title: str
     question: str
-    chart: alt.TopLevelMixin
+    made: alt.TopLevelMixin | Callable[[], alt.TopLevelMixin]
     table: Table
     reading: str
     wide: bool = True
     folded: str = ""
+
+    @property
+    def chart(self) -> alt.TopLevelMixin:
+        """An Altair chart, to be drawn as SVG or shown interactively."""
+        if isinstance(self.made, alt.TopLevelMixin):
+            return self.made
+        with schemapi.debug_mode(False):  # our own and tested, as in `charts`
+            return self.made()
 
 
 def largest(found: Sequence[T], most: int, size: Callable[[T], float]) -> list[T]:

@@ -17,8 +17,9 @@ from markupsafe import Markup
 
 from ..audit.measure import Measure
 from ..audit.record import Record
-from . import methods, numbers, palette, provenance, sentences, svg, view, words
+from . import methods, numbers, palette, provenance, quality, sentences, svg, view, words
 from .charts import one_by_one
+from .evidence import marked_place, not_evidence
 from .figure import HELD, Figure, Table
 from .groups import COMBINED, GLANCE, glance
 from .plain import clean, plain
@@ -149,7 +150,7 @@ def _part(record: Record, name: str, figures: list[Drawn]) -> Part:
 
 
 def _methods(record: Record, name: str) -> list[tuple[str, str]]:
-    """The methods that the glossary explains, then the others with the numbers they made."""
+    """Tests of explanations, the methods that the glossary explains, then the others with the numbers they made."""
     made: dict[str, list[str]] = {}
     for m in record.measures:
         if m.analysis == name and m.method:
@@ -158,7 +159,8 @@ def _methods(record: Record, name: str) -> list[tuple[str, str]]:
                 titles.append(title)
     others = {method: titles for method, titles in made.items() if not methods.known(method)}
     told = [(plain(method, LONGEST), _listed(titles)) for method, titles in others.items()]
-    return [*methods.glossary(list(made)), *told]
+    tests = quality.meanings(record) if name == "explanations" else []
+    return [*tests, *methods.glossary(list(made)), *told]
 
 
 def _listed(titles: list[str]) -> str:
@@ -196,10 +198,10 @@ def _all(record: Record) -> list[All]:
     by: dict[str, list[Measure]] = {}
     for m in record.measures:
         by.setdefault(m.analysis, []).append(m)
-    room = FULL_TABLE // max(1, len(by))
+    room, told = FULL_TABLE // max(1, len(by)), not_evidence(record)
     spare, found = 0, []
     for name, own in sorted(by.items(), key=lambda pair: len(pair[1])):
-        rows, spare = _within(map(_row, sorted(own, key=_rank)), room + spare)
+        rows, spare = _within((_row(m, told) for m in sorted(own, key=_rank)), room + spare)
         found.append(All(words.analysis(name).title, _interval_head(own), rows, len(own)))
     order = [words.analysis(n).title for n in (*view.ORDER, *by)]
     return sorted(found, key=lambda a: order.index(a.title))
@@ -226,11 +228,11 @@ def _within(rows: Iterable[tuple[str, ...]], room: int) -> tuple[list[tuple[str,
     return kept, room
 
 
-def _row(m: Measure) -> tuple[str, ...]:
+def _row(m: Measure, told: dict[str, str]) -> tuple[str, ...]:
     origin = m.kind + (f", {plain(m.method, 40)}" if m.method else "")
     return (
         words.title(m.metric, m.statistic),
-        words.place(m.where),
+        marked_place(m.where, told),
         numbers.value(m),
         _interval(m),
         numbers.count(m.n),

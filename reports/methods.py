@@ -4,6 +4,44 @@ from __future__ import annotations
 
 import re
 
+ATTRIBUTION: dict[str, str] = {
+    "baseline": "What a row is compared with: attributions share out how far the output moves from there to the row.",
+    "saliency": "How steeply the output changes with each feature at the row itself.",
+    "input_x_gradient": "How steeply the output changes with each feature, times the feature's value.",
+    "smooth_grad": "The steepness of the output, averaged over many slightly changed copies of the row.",
+    "integrated_gradients": "The steepness of the output, added up along the straight way from the baseline to the "
+    "row; the parts add up to the output's change.",
+    "expected_gradients": "As integrated gradients, from many other rows in place of one baseline.",
+    "deep_lift": "The output's change handed back through the network layer by layer, by fixed rules.",
+    "layer_conductance": "What passes through each unit of one layer on the way from the baseline to the row.",
+    "feature_ablation": "What the output loses where one feature alone is put back to the baseline's.",
+    "occlusion": "What the output loses where a window of the input is covered.",
+    "feature_permutation": "What the output loses where a feature's values are swapped between rows.",
+    "shapley_values": "A feature's effect, averaged over every order in which features can be put in; exact.",
+    "kernel_shap": "Shapley values from a sample of sets of features.",
+    "permutation_shap": "Shapley values from a sample of orders of the features.",
+    "lime": "A straight line fitted to the model near the row.",
+    "grad_cam": "Which places of a layer's pictures speak for the output.",
+    "guided_grad_cam": "Grad-CAM, made finer by the steepness at each pixel.",
+    "lrp": "The output handed back through the network layer by layer, in proportion to what each unit gave.",
+    "attention_rollout": "How far attention of all layers together reaches back to each token.",
+    "t interval over rows": "An interval of a mean, from how far the rows differ (Student).",
+    "t over rows": "An interval of a mean, from how far the rows differ (Student).",
+    "t interval over people": "An interval of a mean, from how far people differ (Student): each person counts as one "
+    "draw.",
+    "t over networks": "An interval from how far networks with shuffled weights differ (Student).",
+    "AUC of telling the groups apart": "Of one person of each group, how often the feature tells who is of which; "
+    "where it takes several numbers, by a rule learnt on other rows.",
+    "Gauss–Kronrod": "Two rules of integration at once; where they disagree, the way is cut finer.",
+    "linear piece": "The network is linear in pieces; each piece that the way crosses is added up exactly.",
+    "between each two kinks": "The network has kinks; between two of them the way is added up at three points.",
+    "equal panels": "The way is cut into equal steps and looked at in the middle of each.",
+    "coalitions": "Sets of features that are put in together.",
+    "orders, each with its reverse": "Orders in which features are put in, forwards and backwards.",
+    "order statistics": "An interval of a median from the ranks of the values; no shape is assumed.",
+    "Spearman": "Spearman's correlation: how alike two rankings are.",
+}
+
 GLOSSES: dict[str, str] = {
     "wilson": "Wilson's interval of a share; holds well for few rows and for shares near 0 or 1.",
     "newcombe": "Newcombe's interval of the difference of two shares, made from their Wilson intervals.",
@@ -49,6 +87,7 @@ GLOSSES: dict[str, str] = {
     "pearson": "Pearson's test of what is seen against what is expected.",
     "bonett-price": "Bonett and Price's interval of a change in the same rows.",
     "linearised": "How far a number moves where one row changes, over all rows (linear approximation).",
+    **ATTRIBUTION,
 }
 
 
@@ -71,4 +110,4 @@ def known(method: str) -> bool:
 
 
 def _is_part(name: str, method: str) -> bool:
-    return re.search(rf"(?<![a-z]){re.escape(name)}(?![a-z])", method) is not None
+    return re.search(rf"(?<![a-z_]){re.escape(name)}(?![a-z_])", method) is not None

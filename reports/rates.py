@@ -52,7 +52,7 @@ def intersections(record: Record) -> Figure | None:
         "fairness",
         f"{title} of groups formed by two attributes",
         "Does it add up for those who belong to two groups at once?",
-        _forest(drawn, everyone, (metric,), 560, [_group(m) for m in drawn]),
+        lambda: _forest(drawn, everyone, (metric,), 560, [_group(m) for m in drawn]),
         Table(("Group", "Rows", title, head), tuple(_cells(_group(m), [m]) for m in found), held(total, LARGEST)),
         "Each point is a group's rate, its line the interval; the dashed line is everyone. Groups with few rows "
         "have long "
@@ -118,9 +118,7 @@ def _attribute(
     charted = largest(levels, MOST, lambda level: _rows(by, metrics, level))
     everyone = [m for m in single if not m.where]
     drawn = [by[name, level] for name in metrics for level in charted if (name, level) in by]
-    chart = _forest(
-        drawn, everyone, tuple(metrics), 226 if len(metrics) > 1 else 560, [plain(level) for level in charted]
-    )
+    width = 226 if len(metrics) > 1 else 560
     columns = tuple(words.title(name) for name in metrics)
     table = tuple(
         _cells(plain(level), [by[name, level] for name in metrics if (name, level) in by]) for level in levels
@@ -134,7 +132,7 @@ def _attribute(
         "fairness",
         f"Rates by {plain(attribute)}",
         f"Is each group of {plain(attribute)} treated alike?",
-        chart,
+        lambda: _forest(drawn, everyone, tuple(metrics), width, [plain(level) for level in charted]),
         Table(
             ("Group", "Rows", *(c for column in columns for c in (column, head))),
             (*table, _cells("everyone", overall)) if len(overall) == len(metrics) else table,

@@ -65,7 +65,7 @@ def roc(record: Record, attribute: str, slug: str) -> Figure | None:
         "fairness",
         f"Ranking by {plain(attribute)} (ROC curves)",
         f"Do scores tell positives from negatives equally well in each group of {plain(attribute)}?",
-        _panels(rows, layers, curves),
+        lambda: _panels(rows, layers, curves),
         Table(
             ("Group", "Rows", "AUC", "Interval", "Average precision", "Interval of it"),
             tuple((plain(c["group"]), numbers.count(c["n"]), *measured(c["group"])) for c in found.data["curves"]),
@@ -156,7 +156,7 @@ def spread(record: Record, attribute: str, slug: str) -> Figure | None:
         "fairness",
         f"Spread of scores by {plain(attribute)}",
         f"Do the groups of {plain(attribute)} get different scores?",
-        _panels(rows, layers, [{"group": name} for name in names]),
+        lambda: _panels(rows, layers, [{"group": name} for name in names]),
         Table(
             ("Group", "Rows", "Mean score", "Interval", "Middle half of scores"),
             tuple(

@@ -41,7 +41,7 @@ def pooled(record: Record) -> Figure | None:
         "fairness",
         f"{title} of small groups, as seen and pooled",
         "How much of what small groups show is likely to last?",
-        _dumbbells(largest(found, MOST, _moved)),
+        lambda: _dumbbells(largest(found, MOST, _moved)),
         Table(columns, tuple(_cells(m, beside[_place(m)], any(structured)) for m in table), held(total, MOVED)),
         "The hollow point is the rate seen, the filled one the rate drawn towards that of all groups, the further the "
         "fewer rows the group has; the line is the filled point's interval. A rate that moves far rests on few rows: "
@@ -75,7 +75,7 @@ def subgroups(record: Record) -> Figure | None:
         "fairness",
         "Where it is worst",
         "Which group, of up to three attributes, is treated worst, and does it hold on other rows?",
-        _worst(rows[:MOST]),
+        lambda: _worst(rows[:MOST]),
         Table(columns, tuple(_line(row) for row in rows[:HELD]), held(len(rows), WORST)),
         f"Half of the rows named the suspects among {tried} comparisons; the numbers here are of the other half alone. "
         f"The filled point is the group's rate, the tick that of all other rows. Of the groups confirmed, at most "

@@ -33,7 +33,7 @@ def four_fifths(record: Record) -> Figure | None:
         "fairness",
         "Four-fifths rule",
         "Is any group selected less than four fifths as often as the group selected most often?",
-        _ratios(drawn, "selection rate as a multiple of the highest group's"),
+        lambda: _ratios(drawn, "selection rate as a multiple of the highest group's"),
         Table((*head, *more), tuple(row["cells"] for row in rows[:HELD]), left),
         "Each point is a group's selection rate divided by the highest, its line the interval; the upright line is "
         "four fifths. Exactly four fifths passes. The rule is a screen that says where to look, and no legal finding; "

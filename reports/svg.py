@@ -8,6 +8,8 @@ from itertools import count
 
 import altair as alt
 
+from .limits import unlimited
+
 DROPPED = re.compile(
     r' (?:role|aria-[a-z]+|pointer-events|font-family|style|class|xmlns:xlink|version)="[^"]*"|'
     r' (?:opacity="1"|fill-opacity="1"|stroke-opacity="1"|stroke-miterlimit="10"|stroke-width="1")'
@@ -38,7 +40,8 @@ def draw(chart: alt.TopLevelMixin, name: str, title: str, description: str) -> s
     """
     import vl_convert
 
-    drawn = vl_convert.vegalite_to_svg(chart.to_dict(validate=False), allowed_base_urls=[])
+    spec = unlimited(chart.to_dict(validate=False))
+    drawn = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
     return _head(_trim(_names(drawn, name)), name, title, description)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..audit.measure import Measure
 from ..audit.record import Record
 from . import numbers, words
+from .evidence import MARK, not_evidence
 from .facts import evidence, join
 from .groups import GAPS, YES, chance_beside, chances, clear, combined, group_gaps
 from .plain import plain
@@ -48,13 +49,17 @@ def _decides_on(record: Record) -> Tile:
         return Tile(question, "", see)
     method = found[0].where.get("method", "")
     own = sorted((m for m in found if m.where.get("method", "") == method), key=lambda m: -(m.value or 0))
+    if any("occurrences" in m.details for m in own):  # words: how far each moves the output where it occurs
+        own.sort(key=lambda m: -(m.low or 0))
     first, total = own[0], sum(m.value or 0 for m in own)
     share = numbers.percent((first.value or 0) / total) if total else numbers.value(first)
+    carries = "moves the output furthest" if "occurrences" in first.details else f"carries {share} of all attribution"
+    doubt = f" These attributions are {MARK}." if method in not_evidence(record) else ""
     next_ones = join([plain(m.where["feature"], 32) for m in own[1:3]])
     return Tile(
         question,
         plain(first.where["feature"], 28),
-        f"carries {share} of all attribution" + (f", then {next_ones}." if next_ones else "."),
+        carries + (f", then {next_ones}." if next_ones else ".") + doubt,
         f"{numbers.value(first)} on average; {evidence(first)}",
         f"{first.kind}, {plain(method).replace('_', ' ')}",
     )

@@ -46,7 +46,7 @@ def _unmeasured(measures: Iterable[Measure]) -> list[str]:
     """Reasons with the numbers that are missing for them: of everyone before groups, of groups before their tests."""
     by: dict[str, list[Measure]] = {}
     for m in measures:
-        if m.value is None and m.metric not in FRINGE:
+        if m.value is None and m.metric not in FRINGE and not plain(m.reason, 160).endswith(BY_NATURE):
             by.setdefault(plain(m.reason, 160), []).append(m)
     ranked = sorted(by.items(), key=lambda pair: (*min(map(_rank, pair[1])), -len(pair[1]), pair[0]))
     told = [f"{_missing(found)}: {reason}." for reason, found in ranked[:REASONS]]
@@ -64,6 +64,12 @@ FIRST = ("value", "difference", "ratio")
 FRINGE = ("mean_log_deviation",)  # missing wherever anyone is missed; its reason stands in record.json
 
 
+BY_NATURE = (  # ends of reasons that name no lack: the number makes no sense of that method
+    "draws no random numbers",
+    "does not promise that its attributions add up to anything",
+)
+
+
 def _missing(found: list[Measure]) -> str:
     titles = [words.metric(name).title for name in dict.fromkeys(m.metric for m in found)]
     places = list({tuple(sorted(m.where.items())): m.where for m in found}.values())
@@ -76,4 +82,5 @@ def _place(where: Where) -> str:
     """Where a number is missing: "by sex", "for sex = Female"."""
     by, at = where.get("attribute"), {key: level for key, level in where.items() if key != "attribute"}
     told = f"by {plain(by)}" if by else ""
-    return " ".join(filter(None, (told, f"for {words.place(at)}" if at or not by else "")))
+    other = words.place(at) if at or not by else ""
+    return " ".join(filter(None, (told, other if other.startswith("by ") or not other else f"for {other}")))

@@ -15,9 +15,12 @@ from ..audit.findings import SEVERITIES, Finding, Verdict
 from ..audit.measure import Measure
 from ..audit.record import Record
 from . import numbers, sentences, words
+from .concluded import DRIVERS, concluded, doubted
+from .evidence import not_evidence
 from .facts import join
 from .groups import chance_beside, chances, glanced, too_small
 from .plain import plain
+from .sentences.explanations import HEADLINES as OF_EXPLANATIONS
 from .sentences.rules import AGAIN, EXPLAINED
 
 ORDER = ("data", "performance", "fairness", "explanations", "energy")
@@ -164,8 +167,9 @@ def sections(record: Record) -> list[str]:
 
 
 def headlines(record: Record, analysis: str) -> list[Measure]:
-    """What the analysis measured of all rows together."""
-    return [m for m in record.measures if m.analysis == analysis and not m.where and m.statistic == "value"]
+    """What the analysis measured of all rows together; a test of explanations stands in their own table."""
+    found = [m for m in record.measures if m.analysis == analysis and not m.where and m.statistic == "value"]
+    return [m for m in found if m.metric != "learned_structure"]
 
 
 def answer(record: Record, analysis: str) -> list[str]:
@@ -178,8 +182,7 @@ def answer(record: Record, analysis: str) -> list[str]:
         own = [*(glanced(record) or own[:TOLD]), *too_small(record)]
     if analysis == "data":
         own = [*_rows_judged(record), *own]
-    if analysis == "explanations":
-        own += [sentences.measured(m) for m in record.measures if m.metric == "rank_agreement"]
+    own = concluded(record) if analysis == "explanations" else own
     if analysis == "performance" or not own:
         own = [sentences.measured(m) for m in headlines(record, analysis)[:1]] + own
     return list(dict.fromkeys(own))
@@ -218,8 +221,7 @@ HOMES = {
     "over_time": "fairness",
     "mitigation": "fairness",
     "flips": "fairness",
-    "drivers": "explanations",
-    "methods_disagree": "explanations",
+    **dict.fromkeys(OF_EXPLANATIONS, "explanations"),
     "unknown_location": "energy",
     "energy_per_1000": "energy",
 }
@@ -241,7 +243,9 @@ def digest(name: str | None) -> str:
 
 
 def whole(record: Record, f: Finding) -> Finding:
-    """A finding with what only measures tell: whether its interval is a range, what chance alone would show."""
+    """A finding with what the rest of the record tells: whether its interval is a range, its method no evidence."""
+    if f.message in DRIVERS:
+        return doubted(f, not_evidence(record))
     places = [place for place in f.evidence if 0 <= place < len(record.measures)]
     if f.message == "largest_gap" and places:
         chance = chance_beside(record.measures[places[0]], chances(record))

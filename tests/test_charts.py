@@ -7,10 +7,11 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from itertools import product
 
+import altair as alt
 import pytest
 from gnomon.audit.measure import Measure
 from gnomon.audit.record import Exhibit, Record
-from gnomon.reports import palette, svg
+from gnomon.reports import limits, palette, svg
 from gnomon.reports.attributions import single_rows
 from gnomon.reports.charts import Figure, charts
 from gnomon.reports.curves import CLASSES
@@ -270,3 +271,17 @@ def test_single_rows_are_all_drawn_or_the_caption_says_how_many(rows, drawn):
     assert sum(text.split(":")[0].isdigit() and ": reason" in text for text in texts(draw(figure))) == drawn
     assert (f"the first {drawn} of {rows} rows" in figure.reading) == (drawn < rows)
     assert "table names each row by its digest" in figure.reading
+
+
+def test_a_limit_that_no_name_reaches_is_left_out_and_the_picture_is_the_same(monkeypatch):
+    def spec(name):
+        bars = alt.Chart(alt.Data(values=[{"name": name, "value": 1}])).mark_bar()
+        return bars.encode(x="value:Q", y=alt.Y("name:N", axis=alt.Axis(labelLimit=90)))
+
+    assert limits.unlimited(spec("income").to_dict())["encoding"]["y"]["axis"]["labelLimit"] == 0
+    assert limits.unlimited(spec("W" * 30).to_dict())["encoding"]["y"]["axis"]["labelLimit"] == 90
+    for name in ("income", "W" * 30):
+        quick = svg.draw(spec(name), "a", "b", "c")
+        with monkeypatch.context() as patch:
+            patch.setattr(svg, "unlimited", lambda given: given)
+            assert svg.draw(spec(name), "a", "b", "c") == quick

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +14,9 @@ import pytest
 import torch
 from gnomon.audit.analysis import Section
 from gnomon.audit.criteria import Criterion, Levels
-from gnomon.audit.explain import summary
 from gnomon.audit.explain.analysis import Explanations
-from gnomon.audit.explain.methods import Attributions
-from gnomon.audit.explain.summary import METHODS, Table
+from gnomon.audit.explain.conclusion import tables as summary
+from gnomon.audit.explain.conclusion.table import Table
 from gnomon.audit.measure import Measure
 from gnomon.audit.state import Sample
 from gnomon.models import task as tasks
@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 ROWS = 120
+METHODS = ("integrated_gradients", "feature_ablation")
 FEATURES = (
     Feature("age", 0, (0,), unit="years", centre=40.0, scale=10.0),
     Feature("hours", 0, (1,), centre=38.0, scale=5.0),
@@ -91,7 +92,7 @@ def scored(audited: Subject, batch: Any) -> tasks.Scores:
 
 
 def conclude(audited: Subject, analysis: Explanations | None = None, levels: Levels | None = None) -> Section:
-    analysis = analysis or Explanations()
+    analysis = analysis or Explanations(quality=False)
     return analysis.conclude(audited, state_of(audited, analysis), levels or Levels())
 
 
@@ -117,9 +118,9 @@ def test_every_feature_is_measured_by_both_methods_under_its_own_name():
 
 def test_completeness_is_measured_and_kept():
     found = measure(conclude(subject(network())), "completeness_residual", method="integrated_gradients")
-    assert found.low <= found.value <= found.high <= 0.02
+    assert found.low <= found.value <= found.high <= 1e-3
     assert found.details["beyond"] == 0
-    assert sum(found.details["nodes"].values()) == ROWS
+    assert found.details["rule"]
 
 
 def test_the_finding_names_the_three_features_that_matter_most():
@@ -135,7 +136,7 @@ def test_the_finding_names_the_three_features_that_matter_most():
 @given(st.integers(1, ROWS))
 @settings(max_examples=8, deadline=None)
 def test_however_the_rows_are_cut_and_in_any_order_the_section_is_the_same(size):
-    audited, analysis = subject(network()), Explanations(rows=40)
+    audited, analysis = subject(network()), Explanations(rows=40, gap_rows=40, quality=False)
     (everyone,) = audited.data.batches(ROWS)
     scores, cut = scored(audited, everyone), analysis.zero(audited)
     for batch in reversed(list(audited.data.batches(size))):
@@ -148,7 +149,7 @@ def test_however_the_rows_are_cut_and_in_any_order_the_section_is_the_same(size)
 
 
 def test_rows_that_were_left_out_are_said():
-    section = conclude(subject(network()), Explanations(rows=30))
+    section = conclude(subject(network()), Explanations(rows=30, gap_rows=30, quality=False))
     assert [(m.message, m.parameters) for m in section.limitations] == [
         ("sampled", {"analysis": "explanations", "k": 30, "n": ROWS})
     ]
@@ -207,7 +208,7 @@ def test_the_explained_number_is_stated_and_its_change_handed_out(task, output, 
 def test_the_shown_rows_are_chosen_by_rule():
     audited = subject(network())
     state = state_of(audited, Explanations())
-    shown = conclude(audited, Explanations(show_rows=True)).exhibits[0].data["rows"]
+    shown = conclude(audited, Explanations(quality=False, show_rows=True)).exhibits[0].data["rows"]
     rows = {row["reason"]: row for row in shown}
     assert list(rows) == [
         "highest score",
@@ -228,7 +229,7 @@ def test_the_shown_rows_are_chosen_by_rule():
 
 def test_values_of_rows_are_shown_only_when_asked_for():
     audited = subject(network())
-    hidden, open_ = conclude(audited), conclude(audited, Explanations(show_rows=True))
+    hidden, open_ = conclude(audited), conclude(audited, Explanations(quality=False, show_rows=True))
     assert all(row["values"] is None and row["target"] is None for row in hidden.exhibits[0].data["rows"])
     inputs, codes = audited.data.inputs
     for row in open_.exhibits[0].data["rows"]:
@@ -257,11 +258,11 @@ def test_images_are_explained_by_region_and_shown_by_pixel():
     regions = {m.where["feature"] for m in section.measures if "feature" in m.where}
     assert len(regions) == 49
     assert "pixels y 4–7, x 24–27" in regions
-    images, mean = section.exhibits
+    images, mean, *_ = section.exhibits
     assert (images.kind, mean.kind) == ("attribution_images", "mean_attribution_image")
     assert np.shape(mean.data["values"]) == (28, 28)
     assert all(np.shape(row["attributions"]) == (28, 28) and row["pixels"] is None for row in images.data["rows"])
-    shown = conclude(audited, Explanations(show_rows=True)).exhibits[0].data["rows"]
+    shown = conclude(audited, Explanations(quality=False, show_rows=True)).exhibits[0].data["rows"]
     assert all(np.allclose(row["pixels"], x[row["number"], 0], atol=1e-3) for row in shown)
 
 
@@ -293,7 +294,6 @@ def test_without_a_model_nothing_is_measured_and_the_reason_is_said():
     "spec, reason",
     [
         ((), "no_inputs"),
-        ((Tabular(FEATURES), Image(2, 1)), "one_spec"),
         ((Tabular((Feature("ghost", 7, (0,)),)),), "no_such_input"),
         ((Tabular((Feature("ghost", 0, (9,)),)),), "no_such_column"),
         ((Image(28, 28),), "no_such_column"),
@@ -305,7 +305,7 @@ def test_inputs_that_are_not_declared_as_they_are_have_no_attributions(spec, rea
     assert all(m.value is None for m in section.measures)
 
 
-def test_a_plain_callable_is_explained_by_ablation_alone():
+def test_a_plain_callable_is_explained_by_shapley_values():
     model = network().eval()
 
     def function(x: Tensor, codes: Tensor) -> np.ndarray:
@@ -313,11 +313,9 @@ def test_a_plain_callable_is_explained_by_ablation_alone():
             return model(x, codes).numpy()
 
     section = conclude(subject(function))
-    assert reasons(section, METHODS[0]) == {"no_gradient"}
-    assert reasons(section, METHODS[1]) == {""}
-    assert measure(section, "rank_agreement", method=summary.PAIR).details["reason"] == "method_undefined"
-    assert section.findings[0].parameters["method"] == METHODS[1]
-    assert section.exhibits[0].data["method"] == METHODS[1]
+    assert reasons(section, "shapley_values") == reasons(section, METHODS[1]) == {""}
+    assert section.findings[0].parameters["method"] == section.exhibits[0].data["method"] == "shapley_values"
+    assert measure(section, "rank_agreement", method="shapley_values × feature_ablation").value > 0.5
 
 
 class Detached(Network):
@@ -348,39 +346,42 @@ class Stairs(Network):
 @pytest.mark.parametrize(
     "kind, reason",
     [
-        (Detached, "detached"),
-        (OneHot, "no_embedding"),
-        (Crossed, "entangled"),
-        (Stairs, "incomplete"),
+        (OneHot, "codes_elsewhere"),
+        (Crossed, "codes_shared"),
+        (Stairs, "incomplete_method"),
     ],
 )
-def test_models_on_which_gradients_would_mislead_are_refused_with_the_reason(kind, reason):
+def test_where_gradients_would_mislead_the_reason_is_said_and_shapley_values_take_their_place(kind, reason):
     torch.manual_seed(0)
     section = conclude(subject(kind()))
     assert reason in reasons(section, METHODS[0])
     assert all(m.value is None for m in section.measures if m.where == {"feature": "age", "method": METHODS[0]})
-    assert reasons(section, METHODS[1]) == {""}
+    assert reasons(section, "shapley_values") == reasons(section, METHODS[1]) == {""}
+    assert section.exhibits[0].data["method"] == "shapley_values"
+
+
+def test_a_model_that_cuts_its_gradients_is_explained_by_shapley_values_alone():
+    section = conclude(subject(Detached()))
+    assert reasons(section, METHODS[0]) == set()
+    (doctor,) = [e for e in section.exhibits if e.kind == "checkup"]
+    assert "integrated_gradients" in doctor.data["refused"]
+    assert section.exhibits[0].data["method"] == "shapley_values"
 
 
 def test_a_residual_that_is_too_large_is_still_measured():
     torch.manual_seed(0)
-    section = conclude(subject(Stairs()))
-    residual = measure(section, "completeness_residual", method=METHODS[0])
+    residual = measure(conclude(subject(Stairs())), "completeness_residual", method=METHODS[0])
     assert residual.value > 0.02
-    assert (
-        residual.details["beyond"]
-        == next(m for m in section.limitations if m.message == "incomplete_rows").parameters["count"]
-    )
+    assert residual.details["beyond"] > 0
 
 
 def test_numbers_that_are_not_finite_are_counted():
     audited = subject(network())
     audited.data.inputs[0][3, 0] = torch.nan
     spoiled = replace(audited, model=network())
-    section = Explanations().conclude(spoiled, state_of(spoiled, Explanations()), Levels())
     for method in METHODS:
-        found = measure(section, "mean_attribution", feature="age", method=method)
-        assert (found.details["reason"], found.details["count"], found.details["n"]) == ("not_finite", 1, ROWS)
+        found = measure(conclude(spoiled), "mean_attribution", feature="age", method=method)
+        assert (found.details["reason"], found.details["count"], found.details["n"]) == ("not_finite_rows", 1, ROWS)
 
 
 def test_the_model_is_left_as_it_was_found():
@@ -422,8 +423,9 @@ def test_the_model_is_left_as_it_was_found_also_when_it_fails(calls):
     audited = subject(model)
     state = state_of(audited, Explanations())
     seed = torch.get_rng_state()
-    with pytest.raises(ValueError, match="the model broke"):
-        Explanations().conclude(audited, state, Levels())
+    with suppress(ValueError):  # where the doctor tries something out, the model may fail and only that is not known
+        Explanations(quality=False).conclude(audited, state, Levels())
+    assert left[0] <= 0
     assert_untouched(model, before, seed)
 
 
@@ -442,8 +444,7 @@ def test_methods_that_disagree_are_a_finding():
     rising = np.abs(random.normal(size=(n, 8))) * np.arange(1, 9)
 
     def table(method: str, values: np.ndarray) -> Table:
-        found = Attributions(method, values, np.zeros(n), np.zeros(n), {})
-        return Table(method, names, "logit", "log-odds", "text", n, found)
+        return Table(method, names, "logit", "log-odds", "text", n, values)
 
     for second, disagree in ((rising[:, ::-1], True), (rising * 1.01, False)):
         pair = table(METHODS[0], rising), table(METHODS[1], second)
@@ -455,7 +456,7 @@ def test_methods_that_disagree_are_a_finding():
 
 
 def test_one_row_has_values_without_intervals():
-    section = conclude(subject(network()), Explanations(rows=1))
+    section = conclude(subject(network()), Explanations(rows=1, gap_rows=1, quality=False))
     found = measure(section, "mean_absolute_attribution", feature="age", method=METHODS[0])
     assert found.value is not None
     assert found.low is None

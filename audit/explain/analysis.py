@@ -1,208 +1,216 @@
-"""What drives the model: attributions of sampled rows by two methods, and how far these agree. Loads no torch."""
+"""What drives the model, how far that can be trusted, and what carries the gaps between groups. Loads no torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ...models.batch import Batch
-from ...models.spec import Image, InputSpec, Tabular
 from ...models.subject import Subject
-from ...models.task import Binary, Multiclass, Scores
-from ..analysis import HERE, Runtime, Section
-from ..contents import columns, inputs_of
+from ...models.task import Scores
+from ..analysis import HERE, Runtime, Section, joined, unweighted
+from ..contents import columns
 from ..criteria import Levels
-from ..measure import Measure
 from ..messages import Message
 from ..record import Exhibit
 from ..state import Sample
-from . import exhibits, summary
+from .conclusion import gap_measures, rows, tables, trust
+from .conclusion.quantity import Explained, explained
+from .conclusion.table import Table
 from .errors import ExplanationError
-from .exhibits import Shown
-from .summary import METHODS, Table
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from .conclusion.allowance import Allowance
+    from .conclusion.question import Question
+    from .core.result import Attributions
 
-    from .methods import Attributions, Question
+SECOND = "feature_ablation"  # takes features away: it fails differently from what follows gradients or samples
 
 
 @dataclass(frozen=True, slots=True)
 class Explanations:
-    """Which features the model decides on, with intervals over rows; and a handful of single rows.
+    """Which features the model decides on, whether that can be believed, and which of them carry gaps between groups.
 
-    Two methods that fail differently look at the same rows: captum's integrated gradients, refined row by row until
-    attributions add up to the output's change [sundararajan2017], and feature ablation, which takes features away one
-    by one. How far their rankings agree is measured too.
+    The doctor looks at the model first. Two methods that fail differently explain the same rows: integrated gradients
+    to a tolerance where the model has gradients (Shapley values where it has none), and feature ablation. Their quality
+    is measured on those rows, and for each group. For each attribute the gap in mean output between two groups is
+    decomposed over the features.
 
     Attributes:
         rows: how many rows are explained: those with the smallest hash of their row number.
-        shown: how many of them are shown one by one.
+        gap_rows: how many rows gaps between groups are decomposed on, counting the explained ones.
+        shown: how many rows are shown one by one.
+        method: of the primary explanation; "auto" chooses by the model.
         tolerance: by how much a row's attributions may miss the output's change, as a share of it.
-        seed: of the sample and of the bootstrap.
+        budget: of the whole analysis, "120s" or "50J"; what no longer fits is not measured, and the record says so. A
+            number is evaluations of the model a row for each method that samples. None = no limit.
+        quality: whether the explanations themselves are tested.
+        seed: of the sample, the methods and the bootstrap.
         show_rows: whether the shown rows' values go into the record. By default a row is its digest, score and
             attributions.
     """
 
     rows: int = 256
+    gap_rows: int = 1024
     shown: int = 5
-    tolerance: float = 0.02
+    method: str = "auto"
+    tolerance: float = 1e-3
+    budget: str | int | None = None
+    quality: bool = True
     seed: int = 0
     show_rows: bool = False
     name: str = "explanations"
 
     def zero(self, subject: Subject, /) -> Sample:
-        return Sample.zero(self.rows, self.seed)
+        return Sample.zero(max(self.rows, self.gap_rows), self.seed)
 
     def observe(self, subject: Subject, batch: Batch, scores: Scores, /) -> Sample:
         if subject.model is None or not subject.inputs or not batch.inputs or not len(batch):
             return self.zero(subject)
-        known = {"targets": batch.targets, "scores": scores.values, "decisions": scores.decisions}
+        known = {
+            "targets": batch.targets,
+            "scores": scores.values,
+            "decisions": scores.decisions,
+            "groups": batch.groups,
+        }
         values = {**columns(batch.inputs), **{name: value for name, value in known.items() if value is not None}}
-        return Sample.of(batch.rows, values, k=self.rows, seed=self.seed)
+        return Sample.of(batch.rows, values, k=max(self.rows, self.gap_rows), seed=self.seed)
 
     def conclude(self, subject: Subject, state: Sample, levels: Levels, runtime: Runtime = HERE, /) -> Section:
+        words = explained(subject.task, subject.output)
         try:
-            spec = _spec(subject, state)
+            _explainable(subject, state)
+            return self._explained(subject, state, words, levels, runtime)
         except ExplanationError as refusal:
-            return self._section([self._nothing(method, refusal.why) for method in METHODS], levels)
-        return self._explained(subject, spec, state, levels, runtime)
+            n = min(len(state.rows), self.rows)
+            found = [tables.nothing(method, refusal.why, words, n) for method in (self.method, SECOND)]
+            return tables.section(self.name, found, levels, self.tolerance, self.seed)
 
-    def _explained(self, subject: Subject, spec: InputSpec, state: Sample, levels: Levels, runtime: Runtime) -> Section:
-        try:
-            tables, residual = self._ask(subject, spec, state, runtime)
-        except ExplanationError as refusal:
-            return self._section([self._nothing(method, refusal.why, len(state.rows)) for method in METHODS], levels)
-        primary = next((table for table in tables if table.found is not None), None)
-        shown = () if primary is None else self._exhibits(subject, spec, state, primary)
-        return self._section(tables, levels, residual, shown, self._limits(subject, state, residual))
-
-    def _ask(
-        self, subject: Subject, spec: InputSpec, state: Sample, runtime: Runtime
-    ) -> tuple[list[Table], NDArray[np.float64] | None]:
-        """What each method says, and how far integrated gradients are from complete, row by row."""
-        from . import methods
-        from .features import baseline_words
-        from .target import quantity
-
-        asked: dict[str, Callable[[Question], Attributions]] = {
-            "integrated_gradients": lambda question: methods.integrated_gradients(question, self.tolerance),
-            "feature_ablation": methods.feature_ablation,
-        }
-        what, (inputs, by_keyword) = quantity(subject.task, subject.output), _inputs(state)
-        tables: list[Table] = []
-        residual: NDArray[np.float64] | None = None
-        with methods.asking(subject, spec, inputs, by_keyword=by_keyword, device=runtime.device) as question:
-            names = tuple(player.name for player in question.players)
-            for method in METHODS:
-                text = f"{method} of the {what.name}, baseline: {baseline_words(spec)}"
-                found, why = _answer(asked[method], question)
-                if found is not None and found.residual is not None:
-                    residual, why = found.residual, self._incomplete(found.residual)
-                n = len(state.rows)
-                tables.append(Table(method, names, what.unit, what.name, text, n, None if why else found, why))
-        return tables, residual
-
-    def _section(
-        self,
-        tables: list[Table],
-        levels: Levels,
-        residual: NDArray[np.float64] | None = None,
-        shown: tuple[Exhibit, ...] = (),
-        limitations: tuple[Message, ...] = (),
+    def _explained(
+        self, subject: Subject, state: Sample, words: Explained, levels: Levels, runtime: Runtime
     ) -> Section:
-        first, second = tables
-        agreement = summary.agreement_measure(self.name, first, second, levels, self.seed)
-        measures: list[Measure] = [
-            *summary.feature_measures(self.name, first, levels),
-            *summary.feature_measures(self.name, second, levels),
-            summary.completeness_measure(self.name, first, residual, levels, self.tolerance),
-            agreement,
-        ]
-        primary = next((table for table in tables if table.found is not None), None)
-        found = summary.findings(self.name, primary, agreement, measures)
-        return Section(tuple(measures), shown, tuple(found), limitations)
+        from .conclusion.allowance import Allowance
+        from .conclusion.asked import checkup
+        from .conclusion.question import question
 
-    def _nothing(self, method: str, why: Message, n: int = 0) -> Table:
-        return Table(method, (), "1", "", method, n, None, why)
+        few = _first(state, self.rows)
+        with question(subject, state.values, runtime) as everyone:
+            allowance = Allowance.of(self.budget, runtime.meter)
+            asked = everyone[: self.rows]
+            doctor = Section(exhibits=(checkup(self.name, asked.checkup()),))
+            drivers, found = self._drivers(subject, few, asked, words, levels, allowance)
 
-    def _incomplete(self, residual: NDArray[np.float64]) -> Message | None:
-        """Why the method may not be used at all: half of the rows or more miss the tolerance."""
-        median = float(np.median(residual))
-        if median <= self.tolerance:
-            return None
-        return Message("incomplete", {"residual": median, "tolerance": self.tolerance})
+            def gaps() -> Section:
+                return self._gaps(subject, state, everyone, words, levels, allowance)
 
-    def _limits(self, subject: Subject, state: Sample, residual: NDArray[np.float64] | None) -> tuple[Message, ...]:
-        k, n = len(state.rows), len(subject.data)
-        found = [Message("sampled", {"analysis": self.name, "k": k, "n": n})] if k < n else []
-        beyond = 0 if residual is None else int((residual > self.tolerance).sum())
-        if beyond:
-            found.append(Message("incomplete_rows", {"count": beyond, "n": k, "tolerance": self.tolerance}))
-        return tuple(found)
+            carried = allowance.spend(self.name, "score_gap", gaps)
+            quality = self._quality(subject, few, asked, found, levels, allowance)
+        told = Section(exhibits=(allowance.exhibit(self.name),), limitations=unweighted(subject, self.name))
+        return joined([drivers, carried, quality, doctor, told])
 
-    def _exhibits(self, subject: Subject, spec: InputSpec, state: Sample, table: Table) -> tuple[Exhibit, ...]:
-        shown, margin = _shown(subject, state)
-        chosen = exhibits.choose(subject.task, shown, margin, self.shown)
-        if isinstance(spec, Tabular):
-            return (exhibits.attribution_rows(self.name, subject, spec, table, shown, chosen, raw=self.show_rows),)
-        maps = _maps(spec, table)
-        return exhibits.attribution_images(self.name, subject, spec, table, shown, maps, chosen, raw=self.show_rows)
+    def _drivers(
+        self, subject: Subject, state: Sample, asked: Question, words: Explained, levels: Levels, allowance: Allowance
+    ) -> tuple[Section, dict[str, Attributions]]:
+        """What drives the model, by methods that fail differently; and the attributions themselves."""
+        from .conclusion.asked import answers
+
+        with allowance.counted():
+            both = answers(asked, (self.method, SECOND), words, tolerance=self.tolerance, budget=allowance.each)
+        found = [one for one, _ in both]
+        for _, attributions in both:
+            if attributions is not None:
+                allowance.book(attributions.method, attributions.cost)
+        section = tables.section(self.name, found, levels, self.tolerance, self.seed, rows.texts(subject, state))
+        shown = self._shown(subject, state, next((one for one in found if one.values is not None), None))
+        limits = self._limits(subject, len(state.rows))
+        return (
+            replace(section, exhibits=shown, limitations=limits),
+            {attributions.method: attributions for _, attributions in both if attributions is not None},
+        )
+
+    def _shown(self, subject: Subject, state: Sample, table: Table | None) -> tuple[Exhibit, ...]:
+        if table is None or not self.shown:
+            return ()
+        return rows.shown(self.name, subject, state, table, self.shown, raw=self.show_rows)
+
+    def _limits(self, subject: Subject, k: int) -> tuple[Message, ...]:
+        n = len(subject.data)
+        return (Message("sampled", {"analysis": self.name, "k": k, "n": n}),) if k < n else ()
+
+    def _gaps(
+        self,
+        subject: Subject,
+        state: Sample,
+        asked: Question,
+        words: Explained,
+        levels: Levels,
+        allowance: Allowance,
+    ) -> Section:
+        """Which features carry the differences in mean output between groups of people."""
+        from .conclusion.gaps import answers
+
+        if not subject.people:
+            return Section()
+        values: Mapping[str, Any] = state.values
+        found = list(answers(subject, asked, values["groups"], values.get("targets"), self.seed))
+        for answer in found:
+            if answer.found is not None:
+                allowance.book(f"{answer.asked.metric} of {answer.attribute}", answer.found.cost)
+        return gap_measures.section(self.name, subject, found, words.unit, levels)
+
+    def _quality(
+        self,
+        subject: Subject,
+        state: Sample,
+        asked: Question,
+        found: dict[str, Attributions],
+        levels: Levels,
+        allowance: Allowance,
+    ) -> Section:
+        """How far the explanations can be trusted."""
+        if not self.quality or not found:
+            return Section()
+        import torch
+
+        from .conclusion.labels import loss_of
+        from .quality.evaluation import evaluate
+        from .quality.metrics import METRICS
+
+        people = {a.name: _labels(a.levels, state.values["groups"][:, k]) for k, a in enumerate(subject.people)}
+
+        def measured() -> Section:
+            evaluation = evaluate(
+                asked.model,
+                found,
+                metrics=[name for name, metric in METRICS.items() if name not in trust.ELSEWHERE and not metric.masks],
+                people=people,
+                generator=torch.Generator().manual_seed(self.seed),
+                level=levels.default,
+                budget=allowance.left,
+                meter=asked.meter,
+                loss=loss_of(subject, asked, state.values.get("targets")),
+            )
+            allowance.book("explanation_quality", evaluation.cost)
+            return trust.section(self.name, evaluation, levels)
+
+        return allowance.spend(self.name, "explanation_quality", measured)
 
 
-def _spec(subject: Subject, state: Sample) -> InputSpec:
-    """What the model's inputs mean; raises ExplanationError where there is nothing to explain."""
+def _explainable(subject: Subject, state: Sample) -> None:
+    """Raise where there is nothing to explain."""
     if subject.model is None:
         raise ExplanationError(Message("no_model", {}))
     if not subject.inputs:
         raise ExplanationError(Message("no_inputs", {}))
-    only, *more = subject.inputs
-    if more:
-        raise ExplanationError(Message("one_spec", {"n": len(subject.inputs)}))
     if not len(state.rows):
         raise ExplanationError(Message("too_few_rows", {"n": 0, "needed": 1}))
-    return only
 
 
-def _answer(
-    method: Callable[[Question], Attributions], question: Question
-) -> tuple[Attributions | None, Message | None]:
-    try:
-        return method(question), None
-    except ExplanationError as refusal:
-        return None, refusal.why
+def _first(state: Sample, k: int) -> Sample:
+    """The k rows of a sample that a smaller sample would have held."""
+    return replace(state, k=k, rows=state.rows[:k], values={name: value[:k] for name, value in state.values.items()})
 
 
-def _inputs(state: Sample) -> tuple[Mapping[str, Tensor], bool]:
-    """The sampled inputs by name, and whether the model takes them by keyword."""
-    inputs = inputs_of(state.values)
-    if isinstance(inputs, dict):
-        return inputs, True
-    return {str(place): value for place, value in enumerate(inputs)}, False
-
-
-def _shown(subject: Subject, state: Sample) -> tuple[Shown, NDArray[np.float64] | None]:
-    """What is known of the sampled rows, and how near each came to another decision (None in regression)."""
-    values: Mapping[str, Any] = state.values
-    scores, decisions, margin = values.get("scores"), values.get("decisions"), None
-    if scores is not None and isinstance(subject.task, Binary):
-        margin = np.abs(scores - subject.task.threshold)
-    if scores is not None and isinstance(subject.task, Multiclass):
-        ordered = np.sort(scores, 1)
-        margin, scores = ordered[:, -1] - ordered[:, -2], ordered[:, -1]
-    inputs = tuple(x.detach().cpu().float().reshape(len(x), -1).numpy() for x in _inputs(state)[0].values())
-    return Shown(state.rows, scores, decisions, values.get("targets"), inputs), margin
-
-
-def _maps(spec: Image, table: Table) -> NDArray[np.float64]:
-    """[n, height, width]: each pixel's own attribution, or that of its region where the method has no finer one."""
-    assert table.found is not None
-    if 0 in table.found.inputs:
-        return table.found.inputs[0].reshape(-1, spec.channels, spec.height, spec.width).sum(1)
-    from .features import grid
-
-    return table.found.values[:, np.array(grid(spec))]
+def _labels(levels: tuple[str, ...], codes: Any) -> list[str | None]:
+    return [levels[code] if code >= 0 else None for code in codes]

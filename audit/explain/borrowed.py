@@ -41,6 +41,7 @@ def _matplotlib_elsewhere() -> Iterator[None]:
 
 
 with _matplotlib_elsewhere():
-    from captum.attr import FeatureAblation, IntegratedGradients
+    from captum.concept import TCAV, Classifier
+    from captum.concept import Concept as ConceptExamples
 
-__all__ = ["FeatureAblation", "IntegratedGradients"]
+__all__ = ["TCAV", "Classifier", "ConceptExamples"]

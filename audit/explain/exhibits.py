@@ -14,7 +14,7 @@ from ...models.spec import Feature, Image, Tabular
 from ...models.subject import Subject
 from ...models.task import Binary, Number, Regression, Task
 from ..record import Exhibit
-from .summary import Table
+from .conclusion.table import Table
 
 Floats = NDArray[np.float64]
 DIGITS = 4  # significant digits of a pixel: more are not seen, and make a record large
@@ -55,15 +55,17 @@ def attribution_rows(
     name: str, subject: Subject, spec: Tabular, table: Table, shown: Shown, chosen: list[tuple[int, str]], *, raw: bool
 ) -> Exhibit:
     """The chosen rows of a table, feature by feature; the features' values and the label only if `raw`."""
-    assert table.found is not None
-    found = table.found
+    values, output, baseline = table.values, table.output, table.baseline_output
+    assert values is not None
     rows = [
         {
-            **_row(subject.task, shown, k, reason, raw=raw),
-            "baseline_output": float(found.baseline_output[k]),
-            "output": float(found.output[k]),
+            **row(subject.task, shown, k, reason, raw=raw),
+            "baseline_output": None if baseline is None else float(baseline[k]),
+            "output": None if output is None else float(output[k]),
             "features": list(table.features),
-            "attributions": [float(x) for x in found.values[k]],
+            "attributions": [float(x) for x in values[k]],
+            "stderr": None if table.stderr is None else [float(x) for x in table.stderr[k]],
+            "error": None if table.error is None else [float(x) for x in table.error[k]],
             "values": [_value(f, shown.inputs[f.input][k]) for f in spec.features] if raw else None,
         }
         for k, reason in chosen
@@ -86,9 +88,9 @@ def attribution_images(
     head = {"method": table.method, "explained": table.explained, "height": spec.height, "width": spec.width}
     rows = [
         {
-            **_row(subject.task, shown, k, reason, raw=raw),
+            **row(subject.task, shown, k, reason, raw=raw),
             "attributions": _rounded(maps[k]),
-            "pixels": _rounded(pixels(spec, shown.inputs[0][k])) if raw else None,
+            "pixels": _rounded(pixels(spec, shown.inputs[int(spec.input)][k])) if raw else None,
         }
         for k, reason in chosen
     ]
@@ -123,7 +125,8 @@ def _rules(task: Task, shown: Shown, margin: Floats | None) -> Iterator[tuple[st
         yield "most confidently wrong", wrong[np.argsort(-sure[wrong], kind="stable")]
 
 
-def _row(task: Task, shown: Shown, k: int, reason: str, *, raw: bool) -> dict[str, Any]:
+def row(task: Task, shown: Shown, k: int, reason: str, *, raw: bool) -> dict[str, Any]:
+    """What is told of one row beside its attributions."""
     truth = shown.targets if raw else None  # a label is a row's own value: shown only where rows are
     return {
         "number": int(shown.rows[k]),

@@ -36,6 +36,8 @@ def finding(found: Finding) -> str:
 def headline(found: Finding) -> str:
     """A finding in a few words, as a heading: "Selection rate by sex"."""
     p = found.parameters
+    if found.message in explanations.HEADLINES:
+        return explanations.headline(found)
     if found.message in OF_ATTRIBUTES:
         return f"{HEADLINES[found.message]} by {plain((p.get('where') or {}).get('attribute', ''))}"
     if found.message in causes.HEADLINES:
@@ -100,7 +102,6 @@ HEADLINES: dict[str, str] = {
     **fairness.HEADLINES,
     **causes.HEADLINES,
     **standards.HEADLINES,
-    **explanations.HEADLINES,
     **energy.HEADLINES,
     "analysis_crashed": "An analysis stopped",
 }

@@ -22,6 +22,8 @@ STATISTICS: dict[str, str] = {
     "heterogeneity_p_value": "p-value for a gap that is the same at each level of the controls",
     "subgroup_difference": "difference from all others",
     "due_to": "part of the gap",
+    "contribution": "part of the gap that the feature carries",
+    "above_chance": "how much better than at random",
     "change": "change by mitigation",
     "e_value": "evidence over time (e-value)",
 }
@@ -36,6 +38,7 @@ POINTS = frozenset(  # statistics of a share that are told in percentage points
         "subgroup_difference",
         "conditional_difference",
         "due_to",
+        "contribution",
         "change",
     }
 )

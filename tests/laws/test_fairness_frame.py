@@ -10,7 +10,7 @@ from gnomon.models import Attribute
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-EXAMPLES = 12
+EXAMPLES = 8
 EXACT = {"rel": 1e-7, "abs": 1e-9}
 NUMBER_OF_ROWS = {
     # what tells of chance, or leans on others the more chance there is, changes with the rows: and so it should

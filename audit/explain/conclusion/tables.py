@@ -3,55 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from .. import means
-from ..criteria import Levels
-from ..findings import Finding
-from ..measure import Measure, Where, undefined
-from ..messages import Message
-
-if TYPE_CHECKING:
-    from .methods import Attributions
+from ... import means
+from ...analysis import Section
+from ...criteria import Levels
+from ...findings import Finding
+from ...measure import Measure, Where, undefined
+from ...messages import Message
+from .quantity import Explained
+from .table import Table
+from .texts import Worded, with_words, without_places, word_findings, word_measures
 
 Floats = NDArray[np.float64]
 
-METHODS = ("integrated_gradients", "feature_ablation")
-PAIR = " × ".join(METHODS)
 REPLICATES = 2_000  # of the bootstrap: percentiles at 95 % then stand on 50 replicates a side
 AGREE = 0.7  # rank correlation from which two methods tell the same story; below, a reader should know
 TOP = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """What a method says of each row, or why it says nothing.
+def nothing(method: str, why: Message, words: Explained, n: int) -> Table:
+    """No attributions at all, and why."""
+    name = "integrated_gradients" if method == "auto" else method
+    return Table(name, (), words.unit, words.name, name, n, why=why)
 
-    Attributes:
-        features: names.
-        unit: of the attributions.
-        explained: what the attributions add up to, in words: "log-odds of >50K".
-        text: how the attributions were made, in words.
-        found: None exactly when `why` says why.
+
+def section(
+    name: str,
+    found: Sequence[Table],
+    levels: Levels,
+    tolerance: float,
+    seed: int,
+    texts: Sequence[Worded] = (),
+) -> Section:
+    """What the methods say: each feature's mean attribution, completeness, how far two agree, and what drives.
+
+    Args:
+        name: of the analysis.
+        found: the tables, the primary method's first and the one that it is compared with last.
+        levels: of intervals.
+        tolerance: of completeness.
+        seed: of the bootstrap.
+        texts: inputs whose features are the words of each row; their places are told as words.
     """
-
-    method: str
-    features: tuple[str, ...]
-    unit: str
-    explained: str
-    text: str
-    n: int
-    found: Attributions | None
-    why: Message | None = None
+    named = [without_places(table, texts) for table in found]
+    at = next((k for k, table in enumerate(found[:-1]) if table.values is not None), 0)
+    first, second = (with_words(table, texts) for table in (found[at], found[-1]))
+    agreement = agreement_measure(name, first, second, levels, seed)
+    complete = [completeness_measure(name, table, levels, tolerance) for table in found[:-1]]
+    of_words = [m for table in found for text in texts for m in word_measures(name, table, text, levels)]
+    measures = [*(m for t in named for m in feature_measures(name, t, levels)), *of_words, *complete, agreement]
+    known = next((table for table in named if table.values is not None), None)
+    told = findings(name, known, agreement, measures)
+    return Section(tuple(measures), findings=(*told, *word_findings(name, of_words, start=_first(measures, of_words))))
 
 
 def feature_measures(name: str, table: Table, levels: Levels) -> list[Measure]:
     """For each feature the mean absolute attribution, and the mean with its sign, with t intervals over rows."""
+    if table.values is not None and not table.features:
+        return []
     places: list[Where] = [{"feature": feature, "method": table.method} for feature in table.features]
     return [
         _mean(name, metric, where, column, table, levels)
@@ -60,21 +74,22 @@ def feature_measures(name: str, table: Table, levels: Levels) -> list[Measure]:
     ]
 
 
-def completeness_measure(name: str, table: Table, residual: Floats | None, levels: Levels, tolerance: float) -> Measure:
+def completeness_measure(name: str, table: Table, levels: Levels, tolerance: float) -> Measure:
     """The median row's completeness residual, with the interval of order statistics [conover1999]."""
-    metric, where = "completeness_residual", {"method": table.method}
+    metric, where, residual = "completeness_residual", {"method": table.method}, table.residual
     level = levels.of(name, metric, "value", where)
     if residual is None:
         why = table.why or Message("too_few_rows", {"n": table.n, "needed": 1})
         return undefined(why, analysis=name, metric=metric, where=where, n=table.n, level=level)
     low, high = median_interval(residual, level)
     quantiles = {f"p{q}": float(np.quantile(residual, q / 100)) for q in (50, 90, 99)}
-    nodes = {} if table.found is None or table.found.nodes is None else _counts(table.found.nodes)
+    gradients = table.details.get("gradients")
     details: dict[str, Any] = {
         "quantiles": {**quantiles, "max": float(residual.max())},
         "beyond": int((residual > tolerance).sum()),
         "tolerance": tolerance,
-        "nodes": nodes,
+        "gradients": {} if gradients is None else _counts(np.asarray(gradients)),
+        "rule": table.rule,
     }
     return Measure(
         analysis=name,
@@ -92,7 +107,7 @@ def completeness_measure(name: str, table: Table, residual: Floats | None, level
 
 def agreement_measure(name: str, first: Table, second: Table, levels: Levels, seed: int) -> Measure:
     """Spearman's rank correlation of the two methods' mean absolute attributions; bootstrap over rows [efron1993]."""
-    metric, where = "rank_agreement", {"method": PAIR}
+    metric, where = "rank_agreement", {"method": f"{first.method} × {second.method}"}
     level = levels.of(name, metric, "value", where)
 
     def none(message: str, **parameters: Any) -> Measure:
@@ -100,19 +115,22 @@ def agreement_measure(name: str, first: Table, second: Table, levels: Levels, se
         return undefined(why, analysis=name, metric=metric, where=where, n=first.n, level=level)
 
     for table in (first, second):
-        if table.found is None:
+        if table.values is None:
             return none("method_undefined", method=table.method)
-    assert first.found is not None
-    assert second.found is not None
+    assert first.values is not None
+    assert second.values is not None
     if len(first.features) < TOP:
         return none("too_few_features", n=len(first.features), needed=TOP)
-    a, b = np.abs(first.found.values), np.abs(second.found.values)
+    a, b = np.abs(first.values), np.abs(second.values)
     value = float(rank_correlation(a.mean(0)[None], b.mean(0)[None])[0])
     if not np.isfinite(value):
         return none("no_ranking")
     low, high = _bootstrapped(a, b, level, seed)
     tops = [[first.features[k] for k in _ranked(x.mean(0))[:TOP]] for x in (a, b)]
-    details = {"top": dict(zip(METHODS, tops, strict=True)), "top_shared": len({*tops[0]} & {*tops[1]})}
+    details = {
+        "top": dict(zip((first.method, second.method), tops, strict=True)),
+        "top_shared": len({*tops[0]} & {*tops[1]}),
+    }
     return Measure(
         analysis=name,
         metric=metric,
@@ -130,8 +148,8 @@ def agreement_measure(name: str, first: Table, second: Table, levels: Levels, se
 def findings(name: str, table: Table | None, agreement: Measure, measures: Sequence[Measure]) -> list[Finding]:
     """What drives the model, and whether the two methods tell different stories."""
     found = []
-    if table is not None and table.found is not None:
-        mean = np.abs(table.found.values).mean(0)
+    if table is not None and table.values is not None and table.features:
+        mean = np.abs(table.values).mean(0)
         if mean.sum() > 0:
             top = _ranked(mean)[:TOP]
             parameters = {
@@ -173,12 +191,17 @@ def rank_correlation(a: Floats, b: Floats) -> Floats:
     return np.clip(np.divide(product, length, out=np.full(len(product), np.nan), where=length > 0), -1, 1)
 
 
+def _first(measures: Sequence[Measure], some: Sequence[Measure]) -> int:
+    """Where some measures, which stand together, begin."""
+    return next((k for k, m in enumerate(measures) if some and m is some[0]), 0)
+
+
 def _mean(name: str, metric: str, where: Where, column: int, table: Table, levels: Levels) -> Measure:
     level = levels.of(name, metric, "value", where)
-    if table.found is None:
+    if table.values is None:
         why = table.why or Message("too_few_rows", {"n": table.n, "needed": 1})
         return undefined(why, analysis=name, metric=metric, where=where, n=table.n, unit=table.unit, level=level)
-    values = table.found.values[:, column]
+    values = table.values[:, column]
     absolute = metric == "mean_absolute_attribution"
     values = np.abs(values) if absolute else values
     value, low, high = float(values.mean()), None, None

@@ -1,0 +1,1 @@
+"""Tables, pictures, texts, sounds, series and language models: what goes together, and how it is shown."""
