@@ -61,8 +61,9 @@ class Browser:
         return self.ask("POST", "/execute/sync", {"script": code, "args": []})
 
     def text(self) -> str:
-        """What a reader sees; the joiners that part links have no width."""
-        return (self.script("return document.body.innerText") or "").replace("\u2060", "")
+        """What a reader sees: joiners that part links have no width, and a space is a space where no line may break."""
+        seen = self.script("return document.body.innerText") or ""
+        return seen.replace("\u2060", "").replace("\u00a0", " ")
 
     def count(self, selector: str) -> int:
         return self.script(f"return document.querySelectorAll({json.dumps(selector)}).length")
