@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 N = 48
-EXAMPLES = {"fairness": 10}  # of its thousands of measures each conclusion takes a second
 PEOPLE = (Attribute("sex", ("f", "m")), Attribute("race", ("a", "b", "c")), Attribute("empty", ("never", "seen")))
 FEATURES = Tabular((Feature("age", 0, (0,)), Feature("debt", 0, (1,)), Feature("job", 0, (2,), ("x", "(missing)"))))
 TASKS = {"binary": Binary(), "multiclass": Multiclass(("low", "mid", "high")), "regression": Regression()}
@@ -133,7 +132,7 @@ def test_measures_do_not_depend_on_the_cut(task, name):
     whole = conclude(task, name, [range(N)])
 
     @given(cuts)
-    @settings(max_examples=EXAMPLES.get(name, 25), deadline=None)
+    @settings(max_examples=25, deadline=None)
     def law(how):
         order, at, tree = how
         edges = sorted({0, N, *at})
